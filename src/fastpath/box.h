@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Inside of a box: what the files of this folder share. Not for other folders (fastpath.h is).
+ *
+ * Publication. The main lcore builds a struct fp_conf (interfaces, routes, rules) aside and publishes it with one
+ * store-release; each worker loads it once per loop and reports quiescent at the end of the loop, holding nothing. The
+ * old one is freed by fp_defer() when the grace period is over.
+ *
+ * Rings, each with one writer or named as multi-writer:
+ *	worker -> worker	handover, multi producer: packets whose flow another worker owns (mbuf, metadata in fp_mbuf_priv)
+ *	worker -> main		punt, single producer per worker: ARP, ND, neighbour misses, log packets, events
+ *	main -> worker 0..n	txreq: finished frames to transmit on m->port; calls: control questions
+ */
+#ifndef FP_BOX_H
+#define FP_BOX_H
+
+#include <rte_ether.h>
+#include <rte_ethdev.h>
+#include <rte_rcu_qsbr.h>
+#include <rte_ring.h>
+
+#include "fastpath.h"
+#include "pkt.h"
+#include "policy/compile.h"
+#include "reass.h"
+#include "table.h"
+
+#define FP_MAX_WORKERS 128
+#define FP_MAX_PORTS RTE_MAX_ETHPORTS
+
+/* ---- published configuration; immutable once published, written by the main lcore */
+struct fp_ifaddr { uint8_t af, plen; bool linklocal; union pol_ip addr, bcast; };
+
+struct fp_ifnet {
+	char name[FP_NAME_SIZE];
+	uint16_t ifid;
+	uint16_t port_id;		/* RTE_MAX_ETHPORTS: none */
+	uint16_t vlan_outer, vlan_inner; /* 0 none; outer is the first tag on the wire */
+	uint8_t l2_len;			/* 14, 18, 22 */
+	bool exists, up, pf_skip;
+	struct rte_ether_addr mac;
+	uint16_t mtu;			/* of the IP packet */
+	uint16_t bridge_peer;		/* ifid or FP_IFID_NONE */
+	uint32_t n_addrs;
+	const struct fp_ifaddr *addrs;
+};
+
+enum fp_nh_kind { FP_NH_NONE, FP_NH_CONNECTED, FP_NH_GATEWAY, FP_NH_LOCAL, FP_NH_BROADCAST, FP_NH_REJECT, FP_NH_BLACKHOLE };
+struct fp_nexthop {
+	uint8_t kind;			/* enum fp_nh_kind */
+	uint8_t af;
+	uint16_t ifid;
+	union pol_ip gw;		/* FP_NH_GATEWAY */
+};
+
+struct fp_fib;				/* route.c: both families */
+struct fp_neigh_table;			/* neigh.c: single writer main, wait-free readers; lives as long as the box */
+
+struct fp_conf {
+	uint32_t generation;
+	uint32_t n_ifs;			/* ids 0 .. n_ifs - 1; holes have exists = false */
+	const struct fp_ifnet *ifs;
+	const uint16_t *port_if;	/* [FP_MAX_PORTS] untagged interface of the port or FP_IFID_NONE */
+	const void *vlans;		/* ifnet.c: (port, outer, inner) -> ifid */
+	const struct fp_fib *fib;
+	const struct pol_compiled *rules;
+	const struct pol_ruleset *ruleset;
+	uint32_t timeout[POL_TM_MAX];	/* in force, seconds; adaptive.* counts */
+	uint32_t limit[POL_LIMIT_MAX];
+	bool pf_enabled, bridge, reassemble, reassemble_nodf, eval_counts, forward4, forward6;
+	uint8_t syncookies;		/* 0 never 1 always 2 adaptive */
+	uint8_t syncookies_start_pct, syncookies_end_pct;
+};
+
+/* Interface of a frame, FP_IFID_NONE if there is none. Any reader. */
+uint16_t fp_if_by_frame(const struct fp_conf *c, uint16_t port_id, uint16_t vlan_outer, uint16_t vlan_inner);
+/* Longest prefix match; NULL: no route. Any reader. */
+const struct fp_nexthop *fp_route4(const struct fp_conf *c, uint32_t dst_be);
+const struct fp_nexthop *fp_route6(const struct fp_conf *c, const uint8_t dst[16]);
+void fp_route4_bulk(const struct fp_conf *c, const uint32_t *dst_be, const struct fp_nexthop **nh, unsigned n);
+/* MAC of a neighbour on an interface; false: not resolved (send it to fp_neigh_miss()). Any reader; marks the entry used. */
+bool fp_neigh_lookup(const struct fp_neigh_table *t, uint16_t ifid, uint8_t af, const uint8_t *addr, struct rte_ether_addr *mac);
+
+/* ---- worker */
+struct fp_counters {
+	uint64_t totals[FP_T_MAX], drops[FP_D_MAX], reasons[FP_R_MAX + 1], lcounters[FP_LC_MAX];
+};
+
+enum fp_punt_kind { FP_PUNT_ARP, FP_PUNT_ND, FP_PUNT_NEIGH_MISS, FP_PUNT_PFLOG, FP_PUNT_PROTO };
+/* In every mbuf of our pools behind struct rte_mbuf (priv_size). Whoever holds the mbuf owns it. */
+struct fp_mbuf_priv {
+	uint8_t kind;			/* enum fp_punt_kind */
+	uint8_t af, l2_len, dir;
+	uint16_t ifid;
+	uint16_t reason;
+	union pol_ip addr;		/* next hop of a neighbour miss */
+	uint32_t rule_uid;		/* log */
+	uint32_t hash;
+	uint8_t action, flags;
+	uint16_t handover_dir;
+};
+static inline struct fp_mbuf_priv *fp_priv(struct rte_mbuf *m) { return (struct fp_mbuf_priv *)(m + 1); }
+
+#define FP_TXBUF 64
+struct fp_txbuf { uint16_t n; uint16_t queue; struct rte_mbuf *m[FP_TXBUF]; };
+
+/* A bounded piece of work on a worker between two bursts: returns true when finished, else it is called again next loop. */
+struct fp_call { bool (*fn)(struct fp_worker *w, void *arg); void *arg; volatile uint32_t *done; };
+
+struct fp_cycle_stats {
+	uint64_t loops, busy_cycles, idle_cycles, packets, bursts, burst_hist[7], stall_max_cycles;
+};
+
+struct fp_rx { uint16_t port_id, queue; };
+
+struct fp_worker {	/* Owner of all fields: this worker, unless said otherwise. */
+	/* read every loop */
+	struct fp_box *box;		/* [I] */
+	const struct fp_conf *conf;	/* loaded at loop start */
+	struct fp_table *table;		/* [I] */
+	const struct fp_neigh_table *neigh; /* [I] */
+	struct fp_reass *reass;
+	uint64_t now_tsc, now_us;	/* at burst start */
+	uint32_t now_sec;		/* box clock: seconds since the box was made + 1000 */
+	uint16_t id;
+	unsigned lcore;
+	int socket;
+	uint16_t n_rx, n_workers;
+	bool distribute;		/* owner = fp_owner(hash), not the receiver */
+	uint64_t rnd[2];
+	struct fp_rx *rx;		/* main writes while the worker is stopped */
+	struct rte_mempool *pool, *pool_indirect; /* [I] */
+	struct rte_ring *handover, *punt, *txreq, *calls; /* [I] */
+	struct fp_txbuf *tx;		/* [FP_MAX_PORTS] */
+	struct fp_counters cnt;
+	struct fp_cycle_stats cyc;
+	void *rule_counters;		/* rules.c */
+	void *srcnodes;			/* srcnode.c */
+	void *icmp_limit;		/* make.c: token buckets */
+	void *call_state;		/* worker.c */
+	uint64_t state_id_next;
+	uint32_t half_open;
+	uint32_t scan_budget_frac;
+	uint64_t scan_last_us;
+	struct fp_pkt pkts[FP_BURST];
+};
+
+static inline void fp_count(uint64_t *c, uint64_t n) { __atomic_store_n(c, __atomic_load_n(c, __ATOMIC_RELAXED) + n, __ATOMIC_RELAXED); }
+static inline void fp_reason(struct fp_worker *w, uint32_t r) { if (r < FP_R_MAX) fp_count(&w->cnt.reasons[r], 1); }
+void fp_drop(struct fp_worker *w, struct rte_mbuf *m, enum fp_drop why); /* counts, tells monitors, frees */
+static inline uint64_t
+fp_random(struct fp_worker *w)
+{	/* xoroshiro128+; not for secrets that must survive observation: ISNs and cookies use keyed hashes */
+	uint64_t a = w->rnd[0], b = w->rnd[1], r = a + b;
+
+	b ^= a;
+	w->rnd[0] = (a << 24 | a >> 40) ^ b ^ (b << 16);
+	w->rnd[1] = b << 37 | b >> 27;
+	return r;
+}
+
+/* Transmit: m has its Ethernet header. Buffered until the end of the burst. */
+void fp_tx(struct fp_worker *w, uint16_t port_id, struct rte_mbuf *m);
+/* Put Ethernet (and VLAN) header in front of an IP packet and transmit; unresolved: to the main lcore, which queues it. */
+void fp_l2_output(struct fp_worker *w, const struct fp_ifnet *ifp, struct rte_mbuf *m, uint8_t af, const uint8_t *next_hop);
+bool fp_punt(struct fp_worker *w, struct rte_mbuf *m, enum fp_punt_kind kind, uint16_t ifid);
+
+/* ---- main lcore side */
+struct fp_box_net;	/* ifnet.c route.c neigh.c port.c: the editable configuration */
+/* Frame handling of punted packets (ARP, ND, neighbour misses). neigh.c */
+void fp_neigh_punted(struct fp_box *box, struct rte_mbuf *m);
+void fp_neigh_timers(struct fp_box *box, uint64_t now_us);
+/* Send a finished frame from the main lcore on m->port. */
+void fp_main_tx(struct fp_box *box, struct rte_mbuf *m);
+/* Rebuild and publish struct fp_conf after any change of the editable configuration. conf.c */
+int fp_conf_publish(struct fp_box *box, struct fp_err *err);
+/* Free p with fn after a grace period; NULL fn: free(). */
+void fp_defer(struct fp_box *box, void (*fn)(void *), void *p);
+/* Run on one worker, wait for the end while the main lcore's own work goes on. */
+void fp_worker_call(struct fp_box *box, struct fp_worker *w, bool (*fn)(struct fp_worker *w, void *arg), void *arg);
+
+struct fp_box {		/* owner: main lcore */
+	char name[32];
+	struct rte_rcu_qsbr *qs;	/* readers: workers (thread id = worker id), sync lcore (FP_MAX_WORKERS) */
+	const struct fp_conf *conf;	/* published; workers load-acquire */
+	struct fp_worker *workers[FP_MAX_WORKERS];
+	unsigned n_workers;
+	bool running, stop;		/* stop: main writes, workers read relaxed */
+	struct fp_box_net *net;
+	struct fp_neigh_table *neigh;
+	struct fp_rules *rules;		/* rules.c: registry, tables */
+	struct fp_params *params;
+	uint64_t hash_secret[2];
+	uint64_t tsc_hz, tsc_start;
+	uint32_t hostid;
+	uint64_t enabled_sec;
+	struct rte_mempool *pool[RTE_MAX_NUMA_NODES], *pool_indirect[RTE_MAX_NUMA_NODES];
+	void *events, *pflog, *defer, *baseline;
+};
+
+/* Values of parameters by meaning; params.c fills them, others read. */
+struct fp_params {
+	uint32_t workers;		/* 0: one per worker lcore, or one on the main lcore */
+	uint32_t limit_states;		/* table size at start */
+	uint32_t mbufs, mbuf_size;	/* per socket; 0 auto */
+	uint32_t rxd, txd;
+	uint32_t idle_polls, idle_sleep_us; /* back-off: after so many empty polls sleep so long; 0 never */
+	uint32_t neigh_queue;		/* packets that may wait for one neighbour */
+	uint32_t icmp_rate;		/* errors and RSTs per second and worker */
+	uint32_t scan_max;
+	uint8_t eval_counts;		/* 0 off 1 on 2 auto */
+	bool hugepages, rx_cksum_offload, tx_cksum_offload, rss, promisc;
+	bool icmp_errors, ping_answer, redirects;
+	char socket_path[108]; uint32_t socket_mode; char socket_group[64];
+	uint64_t set_mask;
+};
+
+#endif
