@@ -29,6 +29,8 @@ struct pol_env {
 	/* The table of that name as it is in force now (persisting over reloads), or NULL. */
 	struct pol_table *(*table_find)(void *arg, const char *name);
 	const char *const *macros;	/* "name=value" as of pfctl -D, NULL ended */
+	uint32_t max_rules;		/* refuse more rules than that after expansion; 0: POL_MAX_RULES */
+#define POL_MAX_RULES 250000
 	void *arg;
 };
 
@@ -38,7 +40,15 @@ struct pol_errors { struct pol_error *v; unsigned n, cap; };
 struct pol_ruleset *pol_parse_file(const char *path, const struct pol_env *env, struct pol_errors *errs);
 struct pol_ruleset *pol_parse_buffer(const char *name, const char *text, size_t len, const struct pol_env *env,
 	struct pol_errors *errs);
+/* Frees the tables that the parser made too, unless they were committed. NULL is fine. */
 void pol_ruleset_free(struct pol_ruleset *rs);
+/*
+ * The rule set comes into force: gives its tables their flags and content. After it no table belongs to the rule set any
+ * more: the caller keeps rs->tables[i].table in its registry (that table_find asks) and frees it when nothing names it.
+ * 0 or a negative errno; may be called again after an error.
+ */
+struct pol_reclaim;
+int pol_tables_commit(struct pol_ruleset *rs, const struct pol_reclaim *rc);
 void pol_errors_print(const struct pol_errors *errs, FILE *f);
 void pol_errors_free(struct pol_errors *errs);
 

@@ -80,6 +80,7 @@ enum pol_addr_kind {
 #define POL_DYNIF_NOALIAS 0x08 /* :0 */
 
 struct pol_table; /* table.h */
+struct pol_table_entry;
 
 struct pol_addr {
 	enum pol_addr_kind kind;
@@ -114,7 +115,7 @@ struct pol_addr {
 #define POL_RF_RULESRCTRACK 0x2000   /* source-track rule, or implied by max-src-* */
 #define POL_RF_FLUSH 0x4000	     /* overload ... flush */
 #define POL_RF_FLUSH_GLOBAL 0x8000   /* ... flush global */
-#define POL_RF_ANCHOR 0x10000	     /* this entry is the anchor line itself, see parent/anchor_end */
+#define POL_RF_ANCHOR 0x10000	     /* this entry is the anchor line itself, see anchor_end */
 
 struct pol_rule {
 	uint32_t nr;		/* position in its rule set (anchor's own numbering inside an anchor), as printed by `@nr` */
@@ -166,8 +167,15 @@ struct pol_rule {
 	uint16_t max_mss;
 	char label[POL_LABEL_SIZE];
 
+	/*
+	 * Anchors: an anchor line has POL_RF_ANCHOR, its predicates (direction, interface, addresses...) decide whether a
+	 * packet goes into it, its content is rules[pos + 1 .. anchor_end - 1]. A quick anchor line stops the walk after its
+	 * content if a rule in it matched, other than that its action is not looked at.
+	 */
+	uint32_t pos;			/* index in pol_ruleset.rules */
+	uint32_t anchor_end;		/* anchor lines: index of the first rule behind the content, else pos + 1 */
 	struct pol_rule *parent;	/* the anchor line that this rule is inside of, or NULL */
-	char anchor_name[POL_LABEL_SIZE];
+	char anchor_name[POL_LABEL_SIZE]; /* "" for a nameless anchor */
 };
 
 struct pol_options {
@@ -187,7 +195,21 @@ struct pol_options {
 	char loginterface[POL_IFNAMSIZ];
 	char (*skip)[POL_IFNAMSIZ];	/* set skip on; names or groups */
 	unsigned n_skip;
-	int state_defaults;		/* index of a template rule, or -1 */
+};
+
+/*
+ * A table as the file names it. Content is in force from pol_tables_commit() (policy.h) on; a table that the box did not
+ * have before (created) already holds it, so that a rule set can be tried without committing it.
+ */
+struct pol_tabledef {
+	struct pol_table *table;
+	bool created;		/* made by the parser and owned by the rule set until committed; else found by env->table_find */
+	bool declared;		/* by a `table` line; false: only named by a rule (an empty table comes into being, as in pf) */
+	bool init;		/* the file gives the content; false: a table that exists keeps what it has */
+	unsigned flags;		/* POL_TABLE_* */
+	struct pol_table_entry *entries;
+	unsigned n_entries;
+	int line;
 };
 
 struct pol_ruleset {
@@ -197,10 +219,13 @@ struct pol_ruleset {
 	struct pol_options opt;
 	char **tags;			/* tags[i - 1] is the name of tag i */
 	unsigned n_tags;
-	struct pol_table **tables;
+	struct pol_tabledef *tables;
 	unsigned n_tables;
 	uint8_t checksum[16];		/* MD5 as pf computes it over the rules, `Checksum:` of pfctl -si */
 	char *path;
+	char **files;			/* owns the names that pol_rule.file points to */
+	unsigned n_files;
+	char *preamble;			/* macros, options and tables in normal form, one a line, in file order */
 };
 
 #endif

@@ -29,6 +29,7 @@ struct pol_table *pol_table_create(const char *name, unsigned flags);
 void pol_table_free(struct pol_table *t);
 const char *pol_table_name(const struct pol_table *t);
 unsigned pol_table_flags(const struct pol_table *t);
+void pol_table_set_flags(struct pol_table *t, unsigned flags);
 
 /* All return the number of entries that changed or a negative errno; -EPERM for a const table. Atomic: all or nothing. */
 int pol_table_add(struct pol_table *t, const struct pol_table_entry *e, unsigned n, const struct pol_reclaim *rc);
