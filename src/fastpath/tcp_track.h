@@ -44,9 +44,18 @@ struct fp_track_out {
 	uint8_t send_challenge;	/* send ACK on behalf of D: seq, ack below, window 0 */
 	uint8_t send_rst;	/* send RST to the sender: seq below, no ACK flag */
 	uint8_t modulate;	/* new_seq/new_ack/sack_delta to be written */
+	uint8_t first;		/* first packet of this side, valid on drops too: make its scrub block (fp_scrub_init()) */
 	uint32_t seq, ack;	/* of the segment to send */
-	uint32_t new_seq, new_ack;	/* the packet's new sequence numbers, if modulate */
+	uint32_t new_seq, new_ack;	/* the packet's new sequence numbers, if modulate; new_ack even without ACK flag */
 	uint32_t sack_delta;	/* subtract from every SACK edge, if modulate */
+};
+
+/* What fp_tcp_check() found out and fp_tcp_commit() writes down. */
+struct fp_tcp_verdict {
+	uint32_t ack, end;	/* after demodulation and the easing of step C */
+	uint16_t win;		/* after scaling of a SYN's window */
+	uint8_t ws;		/* scale of this window */
+	uint8_t loose;
 };
 
 /* Sequence comparison modulo 2^32. */
@@ -62,13 +71,24 @@ void fp_tcp_create(struct fp_state *st, const struct fp_tcp_seg *seg, uint32_t n
 
 /*
  * One packet of an existing state. rev: 0 from src, 1 from dst. random: a fresh random number for step B modulation.
- * scrub timestamps are a separate step (tcp_scrub.h), done by the caller between the two calls pf does.
- * sloppy states use fp_tcp_track_sloppy().
+ * sloppy states use fp_tcp_track_sloppy(); states in PROXY_SRC or PROXY_DST go to synproxy.h first and come here only
+ * when that lets them. A drop without a reason (challenge ACK) leaves reason FP_R_NONE.
+ *
+ * Scrubbed states do in two calls what fp_tcp_track() does in one: fp_tcp_check() decides (and does step B, which pf
+ * keeps even for packets that it drops), then the caller has fp_scrub_init() when out->first, then fp_scrub_packet(),
+ * and if that does not drop, fp_tcp_commit() moves windows, states and timeout.
  */
 enum fp_verdict fp_tcp_track(struct fp_state *st, int rev, const struct fp_tcp_seg *seg, uint32_t now_sec,
 	uint32_t random, struct fp_track_out *out);
+enum fp_verdict fp_tcp_check(struct fp_state *st, int rev, const struct fp_tcp_seg *seg, uint32_t random,
+	struct fp_tcp_verdict *v, struct fp_track_out *out);
+void fp_tcp_commit(struct fp_state *st, int rev, const struct fp_tcp_seg *seg, const struct fp_tcp_verdict *v,
+	uint32_t now_sec, struct fp_track_out *out);
 enum fp_verdict fp_tcp_track_sloppy(struct fp_state *st, int rev, const struct fp_tcp_seg *seg, uint32_t now_sec,
 	struct fp_track_out *out);
+
+/* The timeout index (enum pol_timeout) that fits two peers, after an accepted packet. */
+uint8_t fp_tcp_timeout(uint8_t src_state, uint8_t dst_state);
 
 /* UDP, and protocols without ports: peers SINGLE/MULTIPLE, timeouts (spec 7). ICMP queries: timeout icmp.error. */
 void fp_udp_create(struct fp_state *st, uint32_t now_sec);
@@ -78,23 +98,35 @@ void fp_other_track(struct fp_state *st, int rev, uint32_t now_sec);
 void fp_icmp_create(struct fp_state *st, uint32_t now_sec);
 void fp_icmp_track(struct fp_state *st, uint32_t now_sec);
 
-/* Does the sequence number quoted in an ICMP error fit (spec 7 ICMP row 5)? rev: the *quoted* packet's direction. */
+/*
+ * Does the sequence number quoted in an ICMP error fit (spec 7 ICMP row 5)? rev: the *quoted* packet's direction.
+ * quoted_seq as it stands in the quote: on a modulated state this takes seqdiff[rev] off, and the caller writes the
+ * result back into the quote (fp_tcp_quote_seq()). Sloppy states are not checked: do not call.
+ */
 bool fp_tcp_quote_ok(const struct fp_state *st, int rev, uint32_t quoted_seq);
+
+static inline uint32_t
+fp_tcp_quote_seq(const struct fp_state *st, int rev, uint32_t quoted_seq)
+{
+	return st->flags & FP_SF_SEQDIFF ? quoted_seq - st->seqdiff[rev] : quoted_seq;
+}
 
 /*
  * The short path: strict acceptance of an ACK segment without SYN, FIN or RST between two ESTABLISHED peers, no
  * modulation. Same result as fp_tcp_track() where it answers true; where it answers false nothing was changed.
+ * Sloppy and scrubbed states must carry FP_SF_SLOW, they are tracked otherwise.
  */
 static inline bool
 fp_tcp_track_fast(struct fp_state *st, int rev, uint32_t seq, uint32_t ack, uint16_t win, uint8_t flags, uint32_t len,
 	uint32_t now_sec)
 {
 	struct fp_peer *s = &st->peer[rev], *d = &st->peer[!rev];
-	uint32_t ws, wd, end;
+	uint32_t ws, wd, end, w;
 	int32_t skew;
 
 	if ((flags & (FP_TH_SYN | FP_TH_FIN | FP_TH_RST | FP_TH_ACK)) != FP_TH_ACK ||
-	    s->state != FP_TCPS_ESTABLISHED || d->state != FP_TCPS_ESTABLISHED || s->seqlo == 0)
+	    s->state != FP_TCPS_ESTABLISHED || d->state != FP_TCPS_ESTABLISHED || s->seqlo == 0 ||
+	    (st->flags & (FP_SF_SLOW | FP_SF_SEQDIFF | FP_SF_REANCHOR_SRC | FP_SF_REANCHOR_DST)))
 		return false;
 	/* both offered scaling or none is applied */
 	ws = s->wscale && d->wscale ? s->wscale & FP_WSCALE_MASK : 0;
@@ -103,20 +135,19 @@ fp_tcp_track_fast(struct fp_state *st, int rev, uint32_t seq, uint32_t ack, uint
 	if (len == 0)
 		seq = end = s->seqlo;
 	skew = (int32_t)(d->seqlo - ack);
+	/* 64 bits: a peer may have sent us a shift of 15, which no option carries */
 	if (!FP_SEQ_GEQ(s->seqhi, end) || !FP_SEQ_GEQ(seq, s->seqlo - ((uint32_t)d->max_win << wd)) ||
-	    skew < -FP_MAXACKWINDOW || skew > (FP_MAXACKWINDOW << ws))
+	    skew < -FP_MAXACKWINDOW || skew > ((int64_t)FP_MAXACKWINDOW << ws))
 		return false;
 	if (s->max_win < win)
 		s->max_win = win;
 	if (FP_SEQ_GT(end, s->seqlo))
 		s->seqlo = end;
-	if (FP_SEQ_GEQ(ack + ((uint32_t)win << ws), d->seqhi)) {
-		uint32_t w = (uint32_t)win << ws;
-
+	w = (uint32_t)win << ws;
+	if (FP_SEQ_GEQ(ack + w, d->seqhi))
 		d->seqhi = ack + (w ? w : 1);
-	}
 	st->last_sec = now_sec;
-	st->timeout = 2; /* tcp.established */
+	st->timeout = 2; /* tcp.established; tcp_track.c asserts that */
 	return true;
 }
 
