@@ -111,11 +111,12 @@ struct pol_addr {
 #define POL_RF_REASS_TCP 0x0200
 #define POL_RF_SET_TOS 0x0400
 #define POL_RF_SET_PRIO 0x0800
-#define POL_RF_SRCTRACK 0x1000	     /* source-track global */
-#define POL_RF_RULESRCTRACK 0x2000   /* source-track rule, or implied by max-src-* */
+#define POL_RF_SRCTRACK 0x1000	     /* sources are tracked: source-track, or implied by max-src-* */
+#define POL_RF_RULESRCTRACK 0x2000   /* ... per rule (with SRCTRACK); without it global */
 #define POL_RF_FLUSH 0x4000	     /* overload ... flush */
 #define POL_RF_FLUSH_GLOBAL 0x8000   /* ... flush global */
 #define POL_RF_ANCHOR 0x10000	     /* this entry is the anchor line itself, see anchor_end */
+#define POL_RF_FRAGMENT 0x20000	     /* `fragment`: matches only fragments that were not reassembled */
 
 struct pol_rule {
 	uint32_t nr;		/* position in its rule set (anchor's own numbering inside an anchor), as printed by `@nr` */
