@@ -30,7 +30,8 @@ struct pol_pkt {
 	uint16_t sport_be, dport_be;
 	uint16_t tag;
 	uint8_t prio;
-	uint8_t pad;
+	uint8_t icmp_reply;	/* 1: answer to an ICMP query: rules that keep state do not match it unless sloppy (spec/tcp-state.md 7) */
+	uint8_t icmp_error;	/* 1: ICMP error: keeps no state, so such rules do match */
 	union pol_ip src, dst;
 };
 
