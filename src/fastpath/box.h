@@ -102,7 +102,15 @@ struct fp_mbuf_priv {
 static inline struct fp_mbuf_priv *fp_priv(struct rte_mbuf *m) { return (struct fp_mbuf_priv *)(m + 1); }
 
 #define FP_TXBUF 64
-struct fp_txbuf { uint16_t n; uint16_t queue; struct rte_mbuf *m[FP_TXBUF]; };
+#define FP_TXQ_NONE 0xffffu
+/* One port as this worker sends to it. queue: our own Tx queue; FP_TXQ_NONE: owner's, by its txreq ring (owner FP_TXQ_NONE:
+ * the port is down or gone). Only the owner of a queue calls rte_eth_tx_burst() on it. Main writes all but n and m while
+ * the worker holds still. */
+struct fp_txbuf {
+	uint16_t n, queue, owner;
+	bool sw_cksum;			/* the port computes no checksums: fp_tx() does what the mbuf asks for */
+	struct rte_mbuf *m[FP_TXBUF];
+};
 
 /* A bounded piece of work on a worker between two bursts: returns true when finished, else it is called again next loop. */
 struct fp_call { bool (*fn)(struct fp_worker *w, void *arg); void *arg; volatile uint32_t *done; };
@@ -121,7 +129,7 @@ struct fp_worker {	/* Owner of all fields: this worker, unless said otherwise. *
 	const struct fp_neigh_table *neigh; /* [I] */
 	struct fp_reass *reass;
 	uint64_t now_tsc, now_us;	/* at burst start */
-	uint32_t now_sec;		/* box clock: seconds since the box was made + 1000 */
+	uint32_t now_sec;		/* box clock: seconds since the box was made + 1000; now_us / 1000000 */
 	uint16_t id;
 	unsigned lcore;
 	int socket;
@@ -132,6 +140,13 @@ struct fp_worker {	/* Owner of all fields: this worker, unless said otherwise. *
 	struct rte_mempool *pool, *pool_indirect; /* [I] */
 	struct rte_ring *handover, *punt, *txreq, *calls; /* [I] */
 	struct fp_txbuf *tx;		/* [FP_MAX_PORTS] */
+	uint16_t n_tx_dirty;		/* ports with something in their tx buffer */
+	uint16_t tx_dirty[FP_MAX_PORTS];
+	uint16_t rx_next;		/* worker.c */
+	uint32_t idle_polls;		/* empty loops in a row */
+	uint64_t last_tsc;		/* end of the last loop */
+	uint8_t running;		/* worker writes with release: in its loop; main reads */
+	struct fp_box_worker *ctl;	/* worker.c: main's side (lcore launch, running on main) */
 	struct fp_counters cnt;
 	struct fp_cycle_stats cyc;
 	void *rule_counters;		/* rules.c */
@@ -170,10 +185,16 @@ struct fp_box_net;	/* ifnet.c route.c neigh.c port.c: the editable configuration
 /* Frame handling of punted packets (ARP, ND, neighbour misses). neigh.c */
 void fp_neigh_punted(struct fp_box *box, struct rte_mbuf *m);
 void fp_neigh_timers(struct fp_box *box, uint64_t now_us);
-/* Send a finished frame from the main lcore on m->port. */
+/* Send a finished frame from the main lcore on m->port; RTE_MBUF_F_TX_* checksum requests are honoured as in fp_tx(). */
 void fp_main_tx(struct fp_box *box, struct rte_mbuf *m);
+/* A buffer for the main lcore's own frames; NULL: none (counted). */
+struct rte_mbuf *fp_main_mbuf(struct fp_box *box);
+/* Drop on the main lcore: counts and frees (m may be NULL: counts). */
+void fp_main_drop(struct fp_box *box, struct rte_mbuf *m, enum fp_drop why);
 /* Rebuild and publish struct fp_conf after any change of the editable configuration. conf.c */
 int fp_conf_publish(struct fp_box *box, struct fp_err *err);
+/* Box clock on the main lcore: microseconds, seconds (starts at 1000 s: 0 stays free for `never`). */
+uint64_t fp_box_now_us(const struct fp_box *box);
 /* Free p with fn after a grace period; NULL fn: free(). */
 void fp_defer(struct fp_box *box, void (*fn)(void *), void *p);
 /* Run on one worker, wait for the end while the main lcore's own work goes on. */
@@ -195,7 +216,10 @@ struct fp_box {		/* owner: main lcore */
 	uint32_t hostid;
 	uint64_t enabled_sec;
 	struct rte_mempool *pool[RTE_MAX_NUMA_NODES], *pool_indirect[RTE_MAX_NUMA_NODES];
-	void *events, *pflog, *defer, *baseline;
+	void *events, *pflog;
+	struct fp_port *ports;		/* port.c */
+	struct fp_counters main_cnt;	/* main lcore's share of the counters: drops of neigh.c ... */
+	struct fp_box_priv *priv;	/* box.c: deferred frees, baseline, poll timers, pool sizes */
 };
 
 /* Values of parameters by meaning; params.c fills them, others read. */

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Ports: Ethernet devices of DPDK that belong to a box. port.c attaches, configures and starts them and deals their
+ * queues to the workers; ifnet.c makes an interface of each. Owner: the main lcore; workers see only their own lists
+ * (fp_worker.rx, fp_worker.tx), which change while the worker holds still.
+ */
+#ifndef FP_PORT_H
+#define FP_PORT_H
+
+#include "box.h"
+
+struct fp_port {
+	uint16_t port_id;
+	char name[FP_NAME_SIZE];	/* of its interface */
+	char devargs[256];		/* as attached */
+	char driver[64];
+	struct rte_ether_addr mac;
+	uint16_t mtu, max_mtu;		/* of the IP packet */
+	int socket;			/* -1 unknown */
+	bool probed;			/* attached by us: the device goes at detach */
+	bool configured;		/* queues are set up for the box's workers */
+	bool started;			/* device runs */
+	bool stopped_by_user;		/* `port stop` */
+	bool promisc, allmulti;		/* wanted; told to the device */
+	bool link_up;			/* as last seen */
+	bool removed;			/* device vanished */
+	bool rss;			/* symmetric RSS over n_rxq queues is in force */
+	bool rx_cksum, tx_cksum, multi_segs, scatter;
+	uint16_t n_rxq, n_txq;
+	uint16_t n_rxd, n_txd;
+	uint64_t rx_offloads, tx_offloads;
+	struct rte_eth_stats base;	/* subtracted: `clear port stats` */
+	struct fp_port *next;
+};
+
+/* NULL: none. */
+struct fp_port *fp_port_by_id(const struct fp_box *box, uint16_t port_id);
+struct fp_port *fp_port_by_name(const struct fp_box *box, const char *name);
+/* Statistics since the last clear. 0 or a negative errno. */
+int fp_port_stats(const struct fp_port *p, struct rte_eth_stats *st);
+void fp_port_stats_clear(struct fp_box *box, struct fp_port *p);
+/* Words for people: "rx-cksum tx-cksum rss multi-segs". */
+void fp_port_offload_words(const struct fp_port *p, char *buf, size_t size);
+/* MTU of the IP packet and MAC of the device; the caller publishes the interface. 0 or a negative errno. */
+int fp_port_set_mtu(struct fp_box *box, struct fp_port *p, unsigned mtu, struct fp_err *err);
+int fp_port_set_mac(struct fp_box *box, struct fp_port *p, const struct rte_ether_addr *mac, struct fp_err *err);
+
+/* Box start and stop: configure all ports for the box's workers and deal the queues; start and stop the devices. */
+int fp_ports_setup(struct fp_box *box, struct fp_err *err);
+int fp_ports_start(struct fp_box *box, struct fp_err *err);
+void fp_ports_stop(struct fp_box *box);
+void fp_ports_destroy(struct fp_box *box);
+/* Link state and removed devices; from fp_box_poll(), at most a few times per second. */
+void fp_ports_watch(struct fp_box *box);
+
+/*
+ * What ifnet.c does when a port comes and goes: makes the interface p->name, or removes it and its VLANs. attached: 0 or a
+ * negative errno and *err (name in use). detaching: refuses with -EBUSY while something holds on to it. changed: link
+ * state, MTU, or MAC. Each publishes the configuration.
+ */
+int fp_ifnet_port_attached(struct fp_box *box, struct fp_port *p, struct fp_err *err);
+int fp_ifnet_port_detaching(struct fp_box *box, struct fp_port *p, struct fp_err *err);
+void fp_ifnet_port_changed(struct fp_box *box, struct fp_port *p);
+
+#endif
