@@ -144,6 +144,7 @@ struct fp_state_view {
 	uint32_t age_sec, expires_sec;
 	uint64_t packets[2], bytes[2];		/* [0] in the direction of the creating packet */
 	uint32_t rule_uid; uint32_t rule_nr;	/* nr as pf prints, UINT32_MAX: default rule */
+	bool has_anchor; uint32_t anchor_nr;	/* rule inside an anchor: number of the anchor line, `anchor N` of pfctl -vv */
 	uint16_t state_flags;			/* bits of pfsync's state_flags (spec/pfsync-wire.md 8.3) */
 	uint8_t rule_rf_srctrack;		/* 1 `source-track`, 2 `source-track rule`-like: what pfctl -vv appends */
 	bool learned;				/* origin peer */
