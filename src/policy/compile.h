@@ -40,6 +40,8 @@ struct pol_match_env {
 	bool (*urpf_ok)(void *arg, const struct pol_pkt *p);	/* is the way back to src through p->ifid? */
 	bool (*has_route)(void *arg, uint8_t af, const union pol_ip *addr);
 	uint32_t (*random)(void *arg);
+	/* max-pkt-rate of r: count this packet, is it within the rate? Asked once for each packet that r matches. NULL: yes. */
+	bool (*pkt_rate_ok)(void *arg, const struct pol_rule *r);
 	void *arg;
 };
 
@@ -54,13 +56,17 @@ struct pol_ifmap {
 struct pol_match {
 	const struct pol_rule *rule;	/* deciding rule, never NULL: the default rule at the least */
 	/*
-	 * `match` rules (and anchors on the way) that applied, folded in rule order: */
+	 * The options of the `match` rules that applied, in rule order, and of the deciding rule at last: what the packet
+	 * and its state get. log is of all of them together: a state logs all its packets when it has POL_LOG_ALL; this
+	 * packet is logged for each of matched[] and for the deciding rule that has POL_LOG itself, and for all of them
+	 * when log has POL_LOG_MATCHES.
+	 */
 	uint32_t rf;			/* POL_RF_NODF | RANDOMID | REASS_TCP | SET_TOS | SET_PRIO | ... */
 	uint16_t tag;			/* tag after the walk */
 	uint16_t max_mss;
 	uint8_t min_ttl, set_tos, set_prio[2];
 	uint8_t log;
-	uint8_t n_matched;		/* match rules that applied, for counters, at most POL_MAX_MATCHED are kept */
+	uint8_t n_matched;		/* match rules that applied, for counters: the first POL_MAX_MATCHED of them */
 #define POL_MAX_MATCHED 6
 	const struct pol_rule *matched[POL_MAX_MATCHED];
 };
@@ -74,14 +80,14 @@ struct pol_compiled *pol_compile(const struct pol_ruleset *rs, const struct pol_
 void pol_compiled_free(struct pol_compiled *c);
 const struct pol_ruleset *pol_compiled_ruleset(const struct pol_compiled *c);
 
-/*
- * pf's answer for n packets (0..POL_BURST) of mixed direction and family. Thread: any reader; no allocation, no lock.
- * evals: NULL, or n_rules counters that are raised by one for each rule that pf would have evaluated (its
- * "Evaluations", with pf's skip steps): costs a plain walk.
- */
+/* pf's answer for n packets (0..POL_BURST) of mixed direction and family. Thread: any reader; no allocation, no lock. */
 void pol_match_burst(const struct pol_compiled *c, const struct pol_match_env *env, const struct pol_pkt *const *pkts,
 	unsigned n, struct pol_match *out);
-/* The same by walking the rules one after the other, as pf does: the reference of the property test, and needs no EAL. */
+/*
+ * The same by walking the rules one after the other, as pf does: the reference of the property test, and needs no EAL.
+ * evals: NULL, or rs->n_rules counters, indexed as rs->rules, that are raised by one for each rule that pf would have
+ * evaluated (its "Evaluations", with pf's skip steps).
+ */
 void pol_match_walk(const struct pol_ruleset *rs, const struct pol_ifmap *ifs, const struct pol_match_env *env,
 	const struct pol_pkt *pkt, struct pol_match *out, uint64_t *evals);
 

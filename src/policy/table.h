@@ -3,8 +3,10 @@
  * pf tables: sets of IPv4 and IPv6 addresses and prefixes, with `!` exceptions; the longest prefix decides.
  *
  * A table outlives rule sets (it is found again by name) and changes while packets look it up: its single writer is
- * the main lcore, which builds a new immutable content and publishes it with one store-release; workers load-acquire
- * (pol_table_contains()). The old content is freed after a grace period of the box (the caller passes how: defer_free).
+ * the main lcore, which builds a new immutable content and publishes it with one store-release per family; workers
+ * load-acquire (pol_table_contains()). New and old content share what did not change, so that adding one address to a
+ * table of millions is as cheap as to a small one; what was replaced is freed after a grace period of the box (the
+ * caller passes how: struct pol_reclaim).
  * Overload entries found by a worker reach the writer as messages, never by a direct call.
  */
 #ifndef POL_TABLE_H
@@ -31,15 +33,19 @@ const char *pol_table_name(const struct pol_table *t);
 unsigned pol_table_flags(const struct pol_table *t);
 void pol_table_set_flags(struct pol_table *t, unsigned flags);
 
-/* All return the number of entries that changed or a negative errno; -EPERM for a const table. Atomic: all or nothing. */
+/*
+ * All return the number of entries that changed or a negative errno: -EPERM for a const table, -EINVAL for an entry of
+ * no family or too long a prefix, -ENOMEM. All or nothing. Bits behind the prefix are cleared. As in pf an entry that
+ * is there with the other sign is a conflict: neither added nor deleted, and not counted; replace changes its sign.
+ */
 int pol_table_add(struct pol_table *t, const struct pol_table_entry *e, unsigned n, const struct pol_reclaim *rc);
 int pol_table_delete(struct pol_table *t, const struct pol_table_entry *e, unsigned n, const struct pol_reclaim *rc);
 int pol_table_replace(struct pol_table *t, const struct pol_table_entry *e, unsigned n, const struct pol_reclaim *rc);
 int pol_table_flush(struct pol_table *t, const struct pol_reclaim *rc);
 unsigned pol_table_count(const struct pol_table *t);
-/* Entries in pfctl's order (sorted by address); returns how many there are. */
+/* Entries in pfctl's order (IPv4 first, sorted by address, then by prefix); returns how many there are. Writer's thread. */
 unsigned pol_table_list(const struct pol_table *t, struct pol_table_entry *out, unsigned max);
-/* One entry or list of them from text: `10.0.0.0/8`, `!2001:db8::1`, a name is refused. Returns 0 or -EINVAL. */
+/* One entry from text: `10.0.0.0/8`, `10/8`, `!2001:db8::1`; a name is refused. Returns 0 or -EINVAL. */
 int pol_table_entry_parse(const char *text, struct pol_table_entry *e);
 int pol_table_entry_snprint(const struct pol_table_entry *e, char *buf, size_t size);
 
