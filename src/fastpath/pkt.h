@@ -49,7 +49,8 @@ struct fp_pkt {
 	uint16_t l4_hlen;		/* its length with options: TCP 20..60, UDP 8, ICMP 8, other 0 */
 	uint32_t ip_len;		/* whole IP packet, header included; trailing Ethernet padding is not part of it */
 	uint16_t sport_be, dport_be;	/* TCP, UDP (0 otherwise) */
-	uint16_t frag_off;		/* v4: fragment offset field, host order; v6: offset of the fragment header, 0 none */
+	uint16_t frag_off;		/* v4: the word of flags and fragment offset, host order; v6: offset of the fragment header of
+					 * a true fragment, 0 none */
 	uint16_t frag_size;		/* v6 reassembled: largest fragment's IP length */
 	uint32_t frag_id;		/* v6 reassembled: id of the original */
 	uint16_t tag;			/* pf tag */
