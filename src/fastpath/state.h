@@ -79,6 +79,8 @@ _Static_assert(sizeof(struct fp_key) == 16, "key has no padding");
 #define FP_SF_LEARNED 0x0020	/* came from a peer (origin peer); creatorid is not ours */
 #define FP_SF_REANCHOR_SRC 0x0040 /* takeover: the next packet of src may re-anchor its window once */
 #define FP_SF_REANCHOR_DST 0x0080
+#define FP_SF_BOUND 0x0100	/* [I] some half is bound to an interface: look at ifid[]. Set by fp_table_insert() */
+#define FP_SF_EXPOSED 0x0200	/* the other inserter may be reading this record; table.c */
 
 /* fp_state.hflags[half] */
 #define FP_HF_ALLOW_OPTS 0x01
@@ -116,7 +118,7 @@ struct fp_state {
 	uint32_t seqdiff[2];	/* [O] 100 per peer */
 	uint32_t bytes_spilled_hi[2];	/* [O] 108 total = hi << 32 | ..., see fp_state_bytes() */
 	uint32_t packets_spilled[2];	/* [O] 116 units of 65536 packets */
-	uint32_t ext;		/* [O] 124 index of an fp_state_ext, FP_SF_EXT */
+	uint32_t ext;		/* [O] 124 index of an fp_state_ext, FP_SF_EXT; after removal the link of table.c's lists */
 };
 _Static_assert(sizeof(struct fp_state) == 2 * FP_CACHE_LINE, "v4 record is two lines");
 _Static_assert(offsetof(struct fp_state, id) == FP_CACHE_LINE, "line 1 starts at id");
@@ -162,6 +164,28 @@ struct fp_state_ext {
 	uint32_t created_syncookie;
 	uint32_t next_free;
 };
+
+/*
+ * flags, halves and hflags of a published record are read by the other inserting thread when it looks for collisions, so
+ * their owner changes them with these: one plain store each.
+ */
+static inline void
+fp_state_flags_set(struct fp_state *st, uint16_t bits)
+{
+	__atomic_store_n(&st->flags, (uint16_t)(st->flags | bits), __ATOMIC_RELAXED);
+}
+
+static inline void
+fp_state_flags_clear(struct fp_state *st, uint16_t bits)
+{
+	__atomic_store_n(&st->flags, (uint16_t)(st->flags & ~bits), __ATOMIC_RELAXED);
+}
+
+static inline void
+fp_state_hflags_set(struct fp_state *st, int half, uint8_t bits)
+{
+	__atomic_store_n(&st->hflags[half], (uint8_t)(st->hflags[half] | bits), __ATOMIC_RELAXED);
+}
 
 static inline uint64_t
 fp_state_packets(const struct fp_state *st, int dir)
