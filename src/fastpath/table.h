@@ -121,7 +121,8 @@ static inline struct fp_state *fp_table_find(const struct fp_table *t, const str
 static inline int
 fp_state_half(const struct fp_state *st, bool dir_out, bool src_is_hi)
 {
-	bool rev = src_is_hi != !!(st->flags & FP_SF_SRC_HI);
+	uint16_t flags = __atomic_load_n(&st->flags, __ATOMIC_RELAXED); /* other bits may change under another thread's eyes */
+	bool rev = src_is_hi != !!(flags & FP_SF_SRC_HI);
 
 	return dir_out == rev ? FP_HALF_IN : FP_HALF_OUT;
 }
