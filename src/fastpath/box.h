@@ -103,15 +103,18 @@ static inline struct fp_mbuf_priv *fp_priv(struct rte_mbuf *m) { return (struct 
 
 #define FP_TXBUF 64
 #define FP_TXQ_NONE 0xffffu
+#define FP_TXSW_CKSUM 1		/* checksums that the mbuf asks for */
+#define FP_TXSW_LINEAR 2	/* no segmented mbufs */
 /* One port as this worker sends to it. queue: our own Tx queue; FP_TXQ_NONE: owner's, by its txreq ring (owner FP_TXQ_NONE:
  * the port is down or gone). Only the owner of a queue calls rte_eth_tx_burst() on it. Main writes all but n and m while
  * the worker holds still. */
 struct fp_txbuf {
 	uint16_t n, queue, owner;
-	bool sw_cksum;			/* the port computes no checksums: fp_tx() does what the mbuf asks for */
+	uint8_t sw;			/* FP_TXSW_*: what the port cannot do and fp_tx() does */
 	struct rte_mbuf *m[FP_TXBUF];
 };
 
+struct fp_worker;
 /* A bounded piece of work on a worker between two bursts: returns true when finished, else it is called again next loop. */
 struct fp_call { bool (*fn)(struct fp_worker *w, void *arg); void *arg; volatile uint32_t *done; };
 
@@ -119,7 +122,7 @@ struct fp_cycle_stats {
 	uint64_t loops, busy_cycles, idle_cycles, packets, bursts, burst_hist[7], stall_max_cycles;
 };
 
-struct fp_rx { uint16_t port_id, queue; };
+struct fp_rx { uint16_t port_id, queue; bool was_full; /* last poll filled the burst */ };
 
 struct fp_worker {	/* Owner of all fields: this worker, unless said otherwise. */
 	/* read every loop */
@@ -142,9 +145,11 @@ struct fp_worker {	/* Owner of all fields: this worker, unless said otherwise. *
 	struct fp_txbuf *tx;		/* [FP_MAX_PORTS] */
 	uint16_t n_tx_dirty;		/* ports with something in their tx buffer */
 	uint16_t tx_dirty[FP_MAX_PORTS];
-	uint16_t rx_next;		/* worker.c */
 	uint32_t idle_polls;		/* empty loops in a row */
-	uint64_t last_tsc;		/* end of the last loop */
+	uint32_t last_packets;		/* of the last loop, which began at last_tsc */
+	uint64_t last_tsc;
+	bool slept;			/* since the last loop */
+	struct fp_call *call;		/* in progress */
 	uint8_t running;		/* worker writes with release: in its loop; main reads */
 	struct fp_box_worker *ctl;	/* worker.c: main's side (lcore launch, running on main) */
 	struct fp_counters cnt;
@@ -159,6 +164,10 @@ struct fp_worker {	/* Owner of all fields: this worker, unless said otherwise. *
 	uint64_t scan_last_us;
 	struct fp_pkt pkts[FP_BURST];
 };
+
+/* A burst by its size: 1, 2-3, 4-7, 8-15, 16-31, full once, full again and again (the queue never ran dry). */
+#define FP_HIST_FULL 5
+#define FP_HIST_BACKLOG 6
 
 static inline void fp_count(uint64_t *c, uint64_t n) { __atomic_store_n(c, __atomic_load_n(c, __ATOMIC_RELAXED) + n, __ATOMIC_RELAXED); }
 static inline void fp_reason(struct fp_worker *w, uint32_t r) { if (r < FP_R_MAX) fp_count(&w->cnt.reasons[r], 1); }
@@ -212,31 +221,41 @@ struct fp_box {		/* owner: main lcore */
 	struct fp_rules *rules;		/* rules.c: registry, tables */
 	struct fp_params *params;
 	uint64_t hash_secret[2];
-	uint64_t tsc_hz, tsc_start;
+	uint64_t tsc_hz, tsc_start, us_mult; /* us = tsc * us_mult >> 52 */
 	uint32_t hostid;
+	bool hostid_set;		/* by `set hostid` */
 	uint64_t enabled_sec;
 	struct rte_mempool *pool[RTE_MAX_NUMA_NODES], *pool_indirect[RTE_MAX_NUMA_NODES];
 	void *events, *pflog;
 	struct fp_port *ports;		/* port.c */
 	struct fp_counters main_cnt;	/* main lcore's share of the counters: drops of neigh.c ... */
-	struct fp_box_priv *priv;	/* box.c: deferred frees, baseline, poll timers, pool sizes */
+	struct fp_box_priv *priv;	/* box_priv.h */
 };
 
-/* Values of parameters by meaning; params.c fills them, others read. */
+static inline uint64_t
+fp_tsc_us(const struct fp_box *box, uint64_t tsc)
+{
+	return 1000000000ull + (uint64_t)((unsigned __int128)(tsc - box->tsc_start) * box->us_mult >> 52);
+}
+
+/* Values of parameters by meaning; params.c fills them, others read. 0 stands for `auto` where that is allowed. */
 struct fp_params {
 	uint32_t workers;		/* 0: one per worker lcore, or one on the main lcore */
-	uint32_t limit_states;		/* table size at start */
+	uint32_t limit_states;		/* table size at the first start */
 	uint32_t mbufs, mbuf_size;	/* per socket; 0 auto */
 	uint32_t rxd, txd;
+	uint32_t ring_size;		/* rings between lcores */
 	uint32_t idle_polls, idle_sleep_us; /* back-off: after so many empty polls sleep so long; 0 never */
 	uint32_t neigh_queue;		/* packets that may wait for one neighbour */
 	uint32_t icmp_rate;		/* errors and RSTs per second and worker */
 	uint32_t scan_max;
+	uint32_t socket_mode;
 	uint8_t eval_counts;		/* 0 off 1 on 2 auto */
 	bool hugepages, rx_cksum_offload, tx_cksum_offload, rss, promisc;
 	bool icmp_errors, ping_answer, redirects;
-	char socket_path[108]; uint32_t socket_mode; char socket_group[64];
-	uint64_t set_mask;
+	char socket_path[108], socket_group[64];
 };
+/* Defaults. */
+void fp_params_init(struct fp_params *p);
 
 #endif

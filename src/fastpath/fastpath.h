@@ -44,13 +44,13 @@ bool fp_box_running(const struct fp_box *box);
 unsigned fp_box_poll(struct fp_box *box);
 
 /* ---- parameters (params.c): one table drives parser, help, `show config`, manual page. `set NAME VALUE`. */
-enum fp_param_when { FP_PARAM_NOW, FP_PARAM_START };
+enum fp_param_when { FP_PARAM_NOW, FP_PARAM_START /* while stopped */, FP_PARAM_ONCE /* before the first start */ };
 struct fp_param {
 	const char *name;	/* words as typed after `set`: "workers", "limit states", "idle sleep" */
 	const char *type;	/* "uint", "bool", "enum", "string" */
 	const char *def;
 	int64_t min, max;
-	const char *choices;	/* enum: "a|b|c" */
+	const char *choices;	/* enum: "a|b|c"; "auto" for a number that may be automatic */
 	const char *unit;
 	enum fp_param_when when;
 	const char *help;

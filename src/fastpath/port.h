@@ -17,18 +17,25 @@ struct fp_port {
 	struct rte_ether_addr mac;
 	uint16_t mtu, max_mtu;		/* of the IP packet */
 	int socket;			/* -1 unknown */
+	uint8_t quirks;			/* FP_PORTQ_*, port.c */
 	bool probed;			/* attached by us: the device goes at detach */
 	bool configured;		/* queues are set up for the box's workers */
 	bool started;			/* device runs */
+	bool dealt;			/* workers poll it and send to it */
 	bool stopped_by_user;		/* `port stop` */
-	bool promisc, allmulti;		/* wanted; told to the device */
+	bool promisc;			/* wanted; told to the device */
 	bool link_up;			/* as last seen */
-	bool removed;			/* device vanished */
+	bool removed;			/* device vanished; set on EAL's interrupt thread */
 	bool rss;			/* symmetric RSS over n_rxq queues is in force */
-	bool rx_cksum, tx_cksum, multi_segs, scatter;
-	uint16_t n_rxq, n_txq;
-	uint16_t n_rxd, n_txd;
-	uint64_t rx_offloads, tx_offloads;
+	bool rx_cksum, tx_cksum, multi_segs, scatter; /* as configured */
+	bool mtu_set;			/* by the user */
+	uint16_t n_rxq, n_txq, n_rxd, n_txd;
+	uint16_t reta_size;
+	uint64_t rss_hf;
+	uint32_t link_mbps;
+	bool full_duplex;
+	struct rte_mempool *pool;	/* of the receive queues */
+	uint32_t pool_need;
 	struct rte_eth_stats base;	/* subtracted: `clear port stats` */
 	struct fp_port *next;
 };
@@ -45,10 +52,9 @@ void fp_port_offload_words(const struct fp_port *p, char *buf, size_t size);
 int fp_port_set_mtu(struct fp_box *box, struct fp_port *p, unsigned mtu, struct fp_err *err);
 int fp_port_set_mac(struct fp_box *box, struct fp_port *p, const struct rte_ether_addr *mac, struct fp_err *err);
 
-/* Box start and stop: configure all ports for the box's workers and deal the queues; start and stop the devices. */
+/* Box start: configure the ports for the box's workers; start the devices and deal their queues. At stop devices run on. */
 int fp_ports_setup(struct fp_box *box, struct fp_err *err);
 int fp_ports_start(struct fp_box *box, struct fp_err *err);
-void fp_ports_stop(struct fp_box *box);
 void fp_ports_destroy(struct fp_box *box);
 /* Link state and removed devices; from fp_box_poll(), at most a few times per second. */
 void fp_ports_watch(struct fp_box *box);

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Defaults of what other files of this room provide; a file that defines one of these names wins. */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "box_priv.h"
+#include "burst.h"
+
+#define WEAK __attribute__((weak))
+
+WEAK void
+fp_burst(struct fp_worker *w, struct rte_mbuf **m, unsigned n, uint16_t port_id)
+{
+	for (unsigned i = 0; i < n; i++)
+		fp_drop(w, m[i], FP_D_IF_DOWN);
+}
+WEAK void fp_burst_handover(struct fp_worker *w, struct rte_mbuf **m, unsigned n) { fp_burst(w, m, n, 0); }
+WEAK unsigned fp_housekeeping(struct fp_worker *w) { return 0; }
+WEAK int fp_worker_init(struct fp_worker *w, struct fp_err *err) { return 0; }
+WEAK void fp_worker_fini(struct fp_worker *w) { }
+WEAK void fp_pflog_punted(struct fp_box *box, struct rte_mbuf *m) { rte_pktmbuf_free(m); }
+WEAK void fp_proto_punted(struct fp_box *box, struct rte_mbuf *m) { rte_pktmbuf_free(m); }
+WEAK unsigned fp_events_poll(struct fp_box *box) { return 0; }
+WEAK void fp_events_drop(struct fp_worker *w, struct rte_mbuf *m, enum fp_drop why) { }
+WEAK int fp_net_create(struct fp_box *box, struct fp_err *err) { return 0; }
+WEAK void fp_net_destroy(struct fp_box *box) { }
+WEAK int fp_rules_create(struct fp_box *box, struct fp_err *err) { return 0; }
+WEAK void fp_rules_destroy(struct fp_box *box) { }
+WEAK int fp_conf_publish(struct fp_box *box, struct fp_err *err) { return 0; }
+WEAK void fp_neigh_punted(struct fp_box *box, struct rte_mbuf *m) { rte_pktmbuf_free(m); }
+WEAK void fp_neigh_timers(struct fp_box *box, uint64_t now_us) { }
+WEAK int fp_ifnet_port_attached(struct fp_box *box, struct fp_port *p, struct fp_err *err) { return 0; }
+WEAK int fp_ifnet_port_detaching(struct fp_box *box, struct fp_port *p, struct fp_err *err) { return 0; }
+WEAK void fp_ifnet_port_changed(struct fp_box *box, struct fp_port *p) { }
+WEAK unsigned fp_reass_held(const struct fp_reass *r) { return 0; }
+WEAK const uint32_t pol_limit_defaults[POL_LIMIT_MAX] = { [POL_LIMIT_FRAGS] = 8192 };
