@@ -98,6 +98,7 @@ struct fp_mbuf_priv {
 	uint32_t hash;
 	uint8_t action, flags;
 	uint16_t handover_dir;
+	struct rte_mbuf *next;		/* neigh.c: the next one that waits for the same neighbour */
 };
 static inline struct fp_mbuf_priv *fp_priv(struct rte_mbuf *m) { return (struct fp_mbuf_priv *)(m + 1); }
 
@@ -191,7 +192,7 @@ bool fp_punt(struct fp_worker *w, struct rte_mbuf *m, enum fp_punt_kind kind, ui
 
 /* ---- main lcore side */
 struct fp_box_net;	/* ifnet.c route.c neigh.c port.c: the editable configuration */
-/* Frame handling of punted packets (ARP, ND, neighbour misses). neigh.c */
+/* Punted packets. ARP, ND: the whole frame from its Ethernet header on. Neighbour misses: the IP packet (room for L2). neigh.c */
 void fp_neigh_punted(struct fp_box *box, struct rte_mbuf *m);
 void fp_neigh_timers(struct fp_box *box, uint64_t now_us);
 /* Send a finished frame from the main lcore on m->port; RTE_MBUF_F_TX_* checksum requests are honoured as in fp_tx(). */

@@ -5,6 +5,7 @@
 
 #include "box_priv.h"
 #include "burst.h"
+#include "conf.h"
 
 #define WEAK __attribute__((weak))
 
@@ -22,15 +23,11 @@ WEAK void fp_pflog_punted(struct fp_box *box, struct rte_mbuf *m) { rte_pktmbuf_
 WEAK void fp_proto_punted(struct fp_box *box, struct rte_mbuf *m) { rte_pktmbuf_free(m); }
 WEAK unsigned fp_events_poll(struct fp_box *box) { return 0; }
 WEAK void fp_events_drop(struct fp_worker *w, struct rte_mbuf *m, enum fp_drop why) { }
-WEAK int fp_net_create(struct fp_box *box, struct fp_err *err) { return 0; }
-WEAK void fp_net_destroy(struct fp_box *box) { }
 WEAK int fp_rules_create(struct fp_box *box, struct fp_err *err) { return 0; }
 WEAK void fp_rules_destroy(struct fp_box *box) { }
-WEAK int fp_conf_publish(struct fp_box *box, struct fp_err *err) { return 0; }
-WEAK void fp_neigh_punted(struct fp_box *box, struct rte_mbuf *m) { rte_pktmbuf_free(m); }
-WEAK void fp_neigh_timers(struct fp_box *box, uint64_t now_us) { }
-WEAK int fp_ifnet_port_attached(struct fp_box *box, struct fp_port *p, struct fp_err *err) { return 0; }
-WEAK int fp_ifnet_port_detaching(struct fp_box *box, struct fp_port *p, struct fp_err *err) { return 0; }
-WEAK void fp_ifnet_port_changed(struct fp_box *box, struct fp_port *p) { }
 WEAK unsigned fp_reass_held(const struct fp_reass *r) { return 0; }
 WEAK const uint32_t pol_limit_defaults[POL_LIMIT_MAX] = { [POL_LIMIT_FRAGS] = 8192 };
+/* The published configuration keeps pf's defaults and no rules. */
+WEAK void fp_conf_policy_get(struct fp_box *box, struct fp_conf *c, struct fp_ifnet *ifs) { }
+WEAK const uint32_t pol_timeout_defaults[POL_TM_MAX] = { 120, 30, 86400, 900, 45, 90, 60, 30, 60, 20, 10, 60, 30, 60, 60, 10,
+	60000, 120000, 0, 30 };
