@@ -321,10 +321,9 @@ fp_tcp_track_sloppy(struct fp_state *st, int rev, const struct fp_tcp_seg *seg, 
 }
 
 bool
-fp_tcp_quote_ok(const struct fp_state *st, int rev, uint32_t quoted_seq)
+fp_tcp_quote_ok(const struct fp_state *st, int rev, uint32_t seq)
 {
 	const struct fp_peer *s = &st->peer[rev], *d = &st->peer[!rev];
-	uint32_t seq = fp_tcp_quote_seq(st, rev, quoted_seq);
 	uint8_t wd = s->wscale && d->wscale ? shift_of(d) : 0;
 
 	return FP_SEQ_GEQ(s->seqhi, seq) && FP_SEQ_GEQ(seq, s->seqlo - ((uint32_t)d->max_win << wd));

@@ -100,10 +100,10 @@ void fp_icmp_track(struct fp_state *st, uint32_t now_sec);
 
 /*
  * Does the sequence number quoted in an ICMP error fit (spec 7 ICMP row 5)? rev: the *quoted* packet's direction.
- * quoted_seq as it stands in the quote: on a modulated state this takes seqdiff[rev] off, and the caller writes the
- * result back into the quote (fp_tcp_quote_seq()). Sloppy states are not checked: do not call.
+ * seq: with the shift of a modulated state taken off, fp_tcp_quote_seq(); the caller writes that into the quote
+ * too. Sloppy states are not checked: do not call.
  */
-bool fp_tcp_quote_ok(const struct fp_state *st, int rev, uint32_t quoted_seq);
+bool fp_tcp_quote_ok(const struct fp_state *st, int rev, uint32_t seq);
 
 static inline uint32_t
 fp_tcp_quote_seq(const struct fp_state *st, int rev, uint32_t quoted_seq)
