@@ -5,8 +5,9 @@
  * "Last match wins, unless quick" is a pure priority (docs/architecture.md): a quick rule beats every non-quick rule and
  * every later quick rule, a non-quick rule beats every earlier non-quick one. What rte_acl can express (addresses,
  * ports, protocol, interface, flags, icmp type, tos, families) is classified for a whole burst; rules with a predicate
- * that it cannot express (tables, negations that do not expand, urpf-failed, probability, tagged, received-on, once)
- * are a residual list, tried from the highest priority down, only while they could still beat the classifier's answer.
+ * that it cannot express (probability, tagged, tables that only one rule asks) and those that must be seen in order
+ * (match rules, rules that tag) are a plain list, of which only those are tried that could change the answer. Tables,
+ * urpf-failed, received-on... that several rules ask for are asked once per packet (compile_priv.h).
  *
  * A compiled rule set is immutable; the main lcore publishes it by RCU.
  */
@@ -73,8 +74,12 @@ struct pol_match {
 
 struct pol_compiled;
 
-/* Compile for these interfaces on NUMA node `socket`. NULL and an error line in errs when it cannot be done. Slow: up to
- * seconds for 10,000 rules; may run on any non-EAL thread. Name must be unique per live instance. */
+/*
+ * Compile for these interfaces, with the addresses that they have now, on NUMA node `socket`: compile again when
+ * interfaces, or addresses that rules name in parentheses, change. NULL and an error line in errs when memory runs out;
+ * a warning line in errs when rte_acl cannot take the rules: they are walked then. Slow: up to seconds for 10,000 rules;
+ * EAL must be up, may run on any thread. rs must outlive it.
+ */
 struct pol_compiled *pol_compile(const struct pol_ruleset *rs, const struct pol_ifmap *ifs, int socket,
 	struct pol_errors *errs);
 void pol_compiled_free(struct pol_compiled *c);

@@ -38,6 +38,14 @@ pol_ifname_is(const char *name, const struct pol_ifmap *ifs, uint16_t ifid)
 }
 
 bool
+pol_rcvif_is(const char *name, bool neg, const struct pol_match_ctx *ctx)
+{
+	uint16_t id = ctx->pkt->rcvif;
+
+	return (id != 0xffff && pol_ifname_is(name, ctx->ifs, id)) != neg;
+}
+
+bool
 pol_port_is(const struct pol_port *op, uint16_t port)
 {
 	switch (op->op) {
@@ -176,6 +184,27 @@ pol_addr_is(const struct pol_addr *pa, bool is_src, const struct pol_match_ctx *
 	return is != pa->neg;
 }
 
+/* Without port. */
+bool
+pol_addr_same(const struct pol_addr *a, const struct pol_addr *b)
+{
+	if (a->neg != b->neg || a->kind != b->kind)
+		return false;
+	switch (a->kind) {
+	case POL_ADDR_PREFIX:
+		return a->plen == b->plen && memcmp(&a->addr, &b->addr, sizeof(a->addr)) == 0 &&
+			(a->plen != 255 || memcmp(&a->mask, &b->mask, sizeof(a->mask)) == 0);
+	case POL_ADDR_RANGE:
+		return memcmp(&a->addr, &b->addr, sizeof(a->addr)) == 0 && memcmp(&a->addr2, &b->addr2, sizeof(a->addr2)) == 0;
+	case POL_ADDR_TABLE:
+		return a->table == b->table;
+	case POL_ADDR_DYNIF:
+		return strcmp(a->name, b->name) == 0 && a->dynif_flags == b->dynif_flags && a->plen == b->plen;
+	default:
+		return true;
+	}
+}
+
 static bool
 is_icmp(const struct pol_pkt *p)
 {
@@ -205,7 +234,7 @@ layer4_test(const struct pol_rule *r, const struct pol_match_ctx *ctx)
 		return POL_STEP_NONE;
 	if (r->icmp_code >= 0 && (!is_icmp(p) || r->icmp_code != p->icmp_code))
 		return POL_STEP_NONE;
-	if (p->icmp_reply && !p->icmp_error && r->keep_state != POL_STATE_NONE && !(r->rf & POL_RF_SLOPPY))
+	if (p->icmp_reply && !p->icmp_error && is_icmp(p) && r->keep_state != POL_STATE_NONE && !(r->rf & POL_RF_SLOPPY))
 		return POL_STEP_NONE;
 	return POL_STEP_MATCHED;
 }
@@ -220,17 +249,11 @@ chance(const struct pol_rule *r, const struct pol_match_env *env)
 }
 
 enum pol_step
-pol_rule_test(const struct pol_rule *r, const struct pol_match_ctx *ctx)
+pol_rule_test_rest(const struct pol_rule *r, const struct pol_match_ctx *ctx)
 {
 	const struct pol_pkt *p = ctx->pkt;
 	enum pol_step step;
 
-	if (r->ifname[0] != '\0' && pol_ifname_is(r->ifname, ctx->ifs, p->ifid) == r->ifneg)
-		return POL_STEP_IF;
-	if (r->dir != POL_DIR_ANY && r->dir != p->dir)
-		return POL_STEP_DIR;
-	if (r->af != POL_AF_ANY && r->af != p->af)
-		return POL_STEP_AF;
 	if (r->proto != POL_PROTO_ANY && r->proto != p->proto)
 		return POL_STEP_PROTO;
 	if (!pol_addr_is(&r->src, true, ctx))
@@ -248,7 +271,7 @@ pol_rule_test(const struct pol_rule *r, const struct pol_match_ctx *ctx)
 		return POL_STEP_NONE;
 	if (r->match_tag != 0 && (r->match_tag == ctx->tag) == r->match_tagneg)
 		return POL_STEP_NONE;
-	if (r->rcvif[0] != '\0' && (p->rcvif != 0xffff && pol_ifname_is(r->rcvif, ctx->ifs, p->rcvif)) == r->rcvifneg)
+	if (r->rcvif[0] != '\0' && !pol_rcvif_is(r->rcvif, r->rcvifneg, ctx))
 		return POL_STEP_NONE;
 	if (r->match_prio && r->prio != p->prio)
 		return POL_STEP_NONE;
@@ -257,6 +280,20 @@ pol_rule_test(const struct pol_rule *r, const struct pol_match_ctx *ctx)
 	    !ctx->env->pkt_rate_ok(ctx->env->arg, r))
 		return POL_STEP_NONE;
 	return POL_STEP_MATCHED;
+}
+
+enum pol_step
+pol_rule_test(const struct pol_rule *r, const struct pol_match_ctx *ctx)
+{
+	const struct pol_pkt *p = ctx->pkt;
+
+	if (r->ifname[0] != '\0' && pol_ifname_is(r->ifname, ctx->ifs, p->ifid) == r->ifneg)
+		return POL_STEP_IF;
+	if (r->dir != POL_DIR_ANY && r->dir != p->dir)
+		return POL_STEP_DIR;
+	if (r->af != POL_AF_ANY && r->af != p->af)
+		return POL_STEP_AF;
+	return pol_rule_test_rest(r, ctx);
 }
 
 void

@@ -12,28 +12,27 @@
 enum pol_step { POL_STEP_IF, POL_STEP_DIR, POL_STEP_AF, POL_STEP_PROTO, POL_STEP_SRC, POL_STEP_DST, POL_STEP_SPORT,
 	POL_STEP_DPORT, POL_STEP_NONE, POL_STEP_MATCHED };
 
-/* Where a rule's interface addresses come from: the box asked now (walk), or what it said at compile time. */
-struct pol_dynif {
-	const struct pol_ifaddr *v;
-	unsigned n;
-};
-
 struct pol_match_ctx {
 	const struct pol_pkt *pkt;
 	const struct pol_match_env *env;	/* may be NULL: everything is routable, random numbers are 0 */
-	const struct pol_ifmap *ifs;		/* may be NULL: no interface has a name or an address */
+	const struct pol_ifmap *ifs;		/* may be NULL: no interface has a name or an address. Asked for (ext0) addresses:
+						 * the box (walk), or what it said at compile time */
 	uint16_t tag;				/* as set by the rules so far */
 };
 
 /* The first predicate of r that the packet fails, or POL_STEP_MATCHED. Looks at r alone, not at its anchor. */
 enum pol_step pol_rule_test(const struct pol_rule *r, const struct pol_match_ctx *ctx);
+/* The same from the protocol on, for callers that know that interface, direction and family fit. */
+enum pol_step pol_rule_test_rest(const struct pol_rule *r, const struct pol_match_ctx *ctx);
 
 /* Parts of it. */
 bool pol_ifname_is(const char *name, const struct pol_ifmap *ifs, uint16_t ifid);
+bool pol_rcvif_is(const char *name, bool neg, const struct pol_match_ctx *ctx);
 bool pol_port_is(const struct pol_port *op, uint16_t port);
 bool pol_addr_in_prefix(const union pol_ip *a, const union pol_ip *net, unsigned plen);
 bool pol_addr_in_range(uint8_t af, const union pol_ip *a, const union pol_ip *lo, const union pol_ip *hi);
 bool pol_addr_is(const struct pol_addr *pa, bool is_src, const struct pol_match_ctx *ctx);
+bool pol_addr_same(const struct pol_addr *a, const struct pol_addr *b);
 /* Prefix that an address of the interface stands for in `(ext0)`, `(ext0:network)`...; false: none for this family. */
 bool pol_dynif_prefix(const struct pol_addr *pa, const struct pol_ifaddr *ifa, uint8_t af, bool *first,
 	union pol_ip *net, unsigned *plen);

@@ -31,26 +31,6 @@ next_sibling(const struct pol_ruleset *rs, uint32_t i)
 }
 
 static bool
-same_addr(const struct pol_addr *a, const struct pol_addr *b)
-{
-	if (a->neg != b->neg || a->kind != b->kind)
-		return false;
-	switch (a->kind) {
-	case POL_ADDR_PREFIX:
-		return a->plen == b->plen && memcmp(&a->addr, &b->addr, sizeof(a->addr)) == 0 &&
-			(a->plen != 255 || memcmp(&a->mask, &b->mask, sizeof(a->mask)) == 0);
-	case POL_ADDR_RANGE:
-		return memcmp(&a->addr, &b->addr, sizeof(a->addr)) == 0 && memcmp(&a->addr2, &b->addr2, sizeof(a->addr2)) == 0;
-	case POL_ADDR_TABLE:
-		return a->table == b->table;
-	case POL_ADDR_DYNIF:
-		return strcmp(a->name, b->name) == 0 && a->dynif_flags == b->dynif_flags && a->plen == b->plen;
-	default:
-		return true;
-	}
-}
-
-static bool
 same_port(const struct pol_port *a, const struct pol_port *b)
 {
 	return a->op == b->op && a->lo == b->lo && a->hi == b->hi;
@@ -64,8 +44,8 @@ same_predicate(const struct pol_rule *a, const struct pol_rule *b, enum pol_step
 	case POL_STEP_DIR: return a->dir == b->dir;
 	case POL_STEP_AF: return a->af == b->af;
 	case POL_STEP_PROTO: return a->proto == b->proto;
-	case POL_STEP_SRC: return same_addr(&a->src, &b->src);
-	case POL_STEP_DST: return same_addr(&a->dst, &b->dst);
+	case POL_STEP_SRC: return pol_addr_same(&a->src, &b->src);
+	case POL_STEP_DST: return pol_addr_same(&a->dst, &b->dst);
 	case POL_STEP_SPORT: return same_port(&a->src.port, &b->src.port);
 	case POL_STEP_DPORT: return same_port(&a->dst.port, &b->dst.port);
 	default: return false;
