@@ -428,7 +428,7 @@ test_property(void **state)
 {
 	const char *s = getenv("POLICY_SEED"), *r = getenv("POLICY_ROUNDS");
 	uint64_t seed = s != NULL ? strtoull(s, NULL, 0) : (uint64_t)time(NULL) * 100000;
-	unsigned rounds = r != NULL ? (unsigned)atoi(r) : 2000;
+	unsigned rounds = r != NULL ? (unsigned)atoi(r) : 1000;
 
 	for (unsigned i = 0; i < rounds; i++)
 		one_round(seed + i);
