@@ -148,7 +148,11 @@ fp_conf_publish(struct fp_box *box, struct fp_err *err)
 		b->conf.timeout[i] = pol_timeout_defaults[i];
 	for (i = 0; i < POL_LIMIT_MAX; i++)
 		b->conf.limit[i] = pol_limit_defaults[i];
-	fp_conf_policy_get(box, &b->conf, b->ifs);
+	if (box->rules != NULL) {
+		fp_conf_policy_get(box, &b->conf);
+		for (uint32_t k = 0; k < net->n_ifs; k++)
+			b->ifs[k].pf_skip = b->ifs[k].exists && fp_conf_policy_skip(box, b->ifs[k].name);
+	}
 	net->dirty = 0;
 	net->publish_tsc = rte_get_tsc_cycles();
 

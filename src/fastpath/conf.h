@@ -9,11 +9,12 @@
 
 /*
  * Fill c's fields that follow from rules and parameters: rules, ruleset, timeout, limit, pf_enabled, reassemble,
- * reassemble_nodf, eval_counts, forward4, forward6, syncookies, syncookies_*_pct; and pf_skip of c's interfaces through
- * ifs (the same array as c->ifs, still writable). Main lcore. box->rules may still be NULL (the box is being made): leave
- * the defaults that conf.c has put there (no rules, pf's default values, forwarding on). weak.c's default does nothing.
+ * reassemble_nodf, eval_counts, forward4, forward6, syncookies, syncookies_*_pct. What it does not know keeps the defaults
+ * that conf.c has put there. Main lcore; called once box->rules is there, so is the next one. (rules.c)
  */
-void fp_conf_policy_get(struct fp_box *box, struct fp_conf *c, struct fp_ifnet *ifs);
+void fp_conf_policy_get(struct fp_box *box, struct fp_conf *c);
+/* `set skip on` names this interface or its group. */
+bool fp_conf_policy_skip(struct fp_box *box, const char *ifname);
 
 /* The published configuration on the main lcore; NULL before the first publication. */
 static inline const struct fp_conf *

@@ -28,6 +28,7 @@ WEAK void fp_rules_destroy(struct fp_box *box) { }
 WEAK unsigned fp_reass_held(const struct fp_reass *r) { return 0; }
 WEAK const uint32_t pol_limit_defaults[POL_LIMIT_MAX] = { [POL_LIMIT_FRAGS] = 8192 };
 /* The published configuration keeps pf's defaults and no rules. */
-WEAK void fp_conf_policy_get(struct fp_box *box, struct fp_conf *c, struct fp_ifnet *ifs) { }
+WEAK void fp_conf_policy_get(struct fp_box *box, struct fp_conf *c) { }
+WEAK bool fp_conf_policy_skip(struct fp_box *box, const char *ifname) { return false; }
 WEAK const uint32_t pol_timeout_defaults[POL_TM_MAX] = { 120, 30, 86400, 900, 45, 90, 60, 30, 60, 20, 10, 60, 30, 60, 60, 10,
 	60000, 120000, 0, 30 };
