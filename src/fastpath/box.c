@@ -287,12 +287,16 @@ fp_box_destroy(struct fp_box *box)
 		fp_worker_destroy(box->workers[i]);
 		box->workers[i] = NULL;
 	}
+	/* No readers are left: the grace period is over for all. Twice: taking down defers too. */
+	if (box->priv != NULL)
+		dq_reclaim(box, UINT32_MAX, true);
 	if (box->rules != NULL)
 		fp_rules_destroy(box);
+	box->rules = NULL;
 	if (box->net != NULL)
 		fp_net_destroy(box);
+	box->net = NULL;
 	if (box->priv != NULL) {
-		/* No readers are left: the grace period is over for all. */
 		dq_reclaim(box, UINT32_MAX, true);
 		free_pools(box);
 		free(box->priv->dq);

@@ -851,8 +851,8 @@ fp_port_set_mtu(struct fp_box *box, struct fp_port *p, unsigned mtu, struct fp_e
 
 	if (rc != 0)
 		return fp_err_set(err, rc, "port %s: the device does not answer: %s", p->name, rte_strerror(-rc));
-	if (mtu < 576 || mtu > UINT16_MAX - L2_MAX || mtu < di.min_mtu || (di.max_mtu != 0 && mtu > di.max_mtu))
-		return fp_err_set(err, -EINVAL, "port %s: MTU %u is not from %u to %u bytes", p->name, mtu, RTE_MAX(di.min_mtu, 576u),
+	if (mtu < 68 || mtu > UINT16_MAX - L2_MAX || mtu < di.min_mtu || (di.max_mtu != 0 && mtu > di.max_mtu))
+		return fp_err_set(err, -EINVAL, "port %s: MTU %u is not from %u to %u bytes", p->name, mtu, RTE_MAX(di.min_mtu, 68u),
 			di.max_mtu != 0 ? RTE_MIN(di.max_mtu, UINT16_MAX - L2_MAX) : UINT16_MAX - L2_MAX);
 	fits = p->pool == NULL || rte_pktmbuf_data_room_size(p->pool) >= mtu + L2_MAX + RTE_PKTMBUF_HEADROOM || p->scatter;
 	if (!fits && (p->quirks & FP_PORTQ_NO_RESTART))
