@@ -157,7 +157,7 @@ struct fp_worker {	/* Owner of all fields: this worker, unless said otherwise. *
 	struct fp_cycle_stats cyc;
 	void *rule_counters;		/* rules.c */
 	void *srcnodes;			/* srcnode.c */
-	void *icmp_limit;		/* make.c: token buckets */
+	struct fp_tokens icmp_limit[2];	/* make.c: errors of forwarding, answers of rules */
 	void *call_state;		/* worker.c */
 	uint64_t state_id_next;
 	uint32_t half_open;

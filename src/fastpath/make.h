@@ -20,11 +20,19 @@ struct fp_tcp_make {
 };
 struct rte_mbuf *fp_make_tcp(struct fp_worker *w, const struct fp_tcp_make *t);
 
-/* ICMP(v6) error about packet p (quote as spec says), source address = src. code/type per family; mtu for need-frag/too
- * big (host order). by_pf: made by a block rule (not rate-limited by the error of forwarding, quote as it came in). */
-struct rte_mbuf *fp_make_icmp_error(struct fp_worker *w, const struct fp_pkt *p, uint8_t type, uint8_t code, uint32_t mtu,
+/*
+ * ICMP(v6) error about packet p (quote as the spec says; p is not changed). word: the second word of the message, host
+ * order: MTU of need-frag and too big, gateway of a redirect, pointer << 24 (IPv4) or pointer (IPv6) of a parameter
+ * problem, else 0. src: NULL is the box's own address on the interface that p came in on. by_pf: made by a block rule: answers
+ * what was sent to groups too, has a rate limit of its own. NULL also for what must not be answered: errors, later
+ * fragments, sources that are no single host.
+ */
+struct rte_mbuf *fp_make_icmp_error(struct fp_worker *w, const struct fp_pkt *p, uint8_t type, uint8_t code, uint32_t word,
 	const uint8_t *src, bool by_pf);
-/* Turn an echo request for the box into its reply, in place. */
+/*
+ * Turn an echo request for the box, whose checksum was found right, into its reply, in place. Its first segment must hold
+ * the headers. IP options and extension headers are cut off: p->l2_len, l3, l4_off and ip_len follow. false: it is none.
+ */
 bool fp_make_echo_reply(struct fp_pkt *p);
 
 #endif
