@@ -123,6 +123,7 @@ struct fp_cycle_stats {
 	uint64_t loops, busy_cycles, idle_cycles, packets, bursts, burst_hist[7], stall_max_cycles;
 };
 
+struct fp_tokens { uint64_t last_us, credit_us; };
 struct fp_rx { uint16_t port_id, queue; bool was_full; /* last poll filled the burst */ };
 
 struct fp_worker {	/* Owner of all fields: this worker, unless said otherwise. */
