@@ -51,7 +51,8 @@ struct fp_pkt {
 	uint16_t sport_be, dport_be;	/* TCP, UDP (0 otherwise) */
 	uint16_t frag_off;		/* v4: the word of flags and fragment offset, host order; v6: offset of the fragment header of
 					 * a true fragment, 0 none */
-	uint16_t frag_size;		/* v6 reassembled: largest fragment's IP length */
+	uint16_t frag_size;		/* v6 reassembled: IP length that its fragments leave with, the largest that came in */
+	uint16_t frag_hdr_len;		/* v6 reassembled: bytes before the fragment header, from l3 */
 	uint32_t frag_id;		/* v6 reassembled: id of the original */
 	uint16_t tag;			/* pf tag */
 	uint16_t v6_last_nh_off;	/* v6: offset of the byte that names proto */
