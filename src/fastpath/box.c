@@ -169,12 +169,9 @@ make_pools(struct fp_box *box, struct fp_err *err)
 	uint32_t n = pr->mbufs != 0 ? pr->mbufs : auto_mbufs(box), room = pr->mbuf_size != 0 ? pr->mbuf_size : 2048;
 	bool wanted[RTE_MAX_NUMA_NODES] = { false };
 
-	for (const struct fp_port *p = box->ports; p != NULL; p = p->next) {
-		if (pr->mbuf_size == 0 && !fp_port_can_scatter(p))
-			room = RTE_MAX(room, p->mtu + 22u);
+	for (const struct fp_port *p = box->ports; p != NULL; p = p->next)
 		if (p->socket >= 0 && p->socket < RTE_MAX_NUMA_NODES && rte_eal_has_hugepages())
 			wanted[p->socket] = true;
-	}
 	wanted[rte_lcore_to_socket_id(rte_get_main_lcore())] = true;
 	for (unsigned i = 0; i < box->n_workers; i++)
 		wanted[rte_lcore_to_socket_id(box->priv->lcores[i])] = true;
