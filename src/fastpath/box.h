@@ -53,6 +53,8 @@ struct fp_nexthop {
 	union pol_ip gw;		/* FP_NH_GATEWAY */
 };
 
+struct fp_rs_rt;
+struct fp_event_ring;
 struct fp_fib;				/* route.c: both families */
 struct fp_neigh_table;			/* neigh.c: single writer main, wait-free readers; lives as long as the box */
 
@@ -65,6 +67,8 @@ struct fp_conf {
 	const struct fp_fib *fib;
 	const struct pol_compiled *rules;
 	const struct pol_ruleset *ruleset;
+	struct fp_rs_rt *rules_rt;	/* rules.h */
+	bool rule_adaptive, any_skip;
 	uint32_t timeout[POL_TM_MAX];	/* in force, seconds; adaptive.* counts */
 	uint32_t limit[POL_LIMIT_MAX];
 	bool pf_enabled, bridge, reassemble, reassemble_nodf, eval_counts, forward4, forward6;
@@ -164,6 +168,11 @@ struct fp_worker {	/* Owner of all fields: this worker, unless said otherwise. *
 	uint32_t half_open;
 	uint32_t scan_budget_frac;
 	uint64_t scan_last_us;
+	bool purge_pending;		/* a half was marked: look soon */
+	struct fp_event_ring *events;	/* events.h */
+	void *cookies;			/* syncookies: keys and counts, pf.c */
+	uint8_t bridge_l2[22];		/* Ethernet header of the packet in hand (bridge mode) */
+	uint8_t bridge_l2_len;
 	struct fp_pkt pkts[FP_BURST];
 };
 
@@ -171,6 +180,7 @@ struct fp_worker {	/* Owner of all fields: this worker, unless said otherwise. *
 #define FP_HIST_FULL 5
 #define FP_HIST_BACKLOG 6
 
+uint32_t fp_now_sec(const struct fp_box *box);	/* box clock; main lcore. Workers have w->now_sec. */
 static inline void fp_count(uint64_t *c, uint64_t n) { __atomic_store_n(c, __atomic_load_n(c, __ATOMIC_RELAXED) + n, __ATOMIC_RELAXED); }
 static inline void fp_reason(struct fp_worker *w, uint32_t r) { if (r < FP_R_MAX) fp_count(&w->cnt.reasons[r], 1); }
 void fp_drop(struct fp_worker *w, struct rte_mbuf *m, enum fp_drop why); /* counts, tells monitors, frees */

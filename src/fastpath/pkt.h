@@ -27,7 +27,12 @@
 #define FP_PF_SKIP_PF 0x0080	/* already filtered (deferred, synproxy's own) */
 #define FP_PF_BRIDGE 0x0100	/* came in on a bridge member */
 #define FP_PF_ROUTER_ALERT 0x0200 /* the only option is router alert (IGMP, MLD) */
-#define FP_PF_V6_HOPOPTS_JUMBO 0x0400
+#define FP_PF_JOINT 0x0400	/* both halves were tracked on the way in: nothing left to do on the way out */
+#define FP_PF_PARSED 0x0800	/* layer 4 and key are known */
+#define FP_PF_KEYLESS 0x1000	/* has no key: fragment */
+#define FP_PF_ICMP_ERROR 0x2000	/* key and hash are those of the quoted packet, as seen in the quoted packet's direction */
+#define FP_PF_ICMP_REPLY 0x4000
+#define FP_PF_NO_STATE 0x8000	/* makes no state whatever the rule says */
 
 struct fp_pkt {
 	struct rte_mbuf *m;
@@ -57,6 +62,11 @@ struct fp_pkt {
 	uint16_t tag;			/* pf tag */
 	uint16_t v6_last_nh_off;	/* v6: offset of the byte that names proto */
 	uint32_t reason;		/* enum fp_reason of the last verdict */
+	uint32_t hint;			/* index of the record that may be its state (fp_table_candidate()) */
+	bool own_in;			/* the IN half made by this packet must stay in a record of its own */
+	struct fp_state *made;		/* record that this packet made on the way in, for the OUT half to join */
+	const struct fp_nexthop *nh;	/* way out, looked up once */
+	const struct fp_ifnet *oif;	/* interface of nh */
 };
 
 static inline const uint8_t *
