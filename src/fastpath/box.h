@@ -195,6 +195,8 @@ fp_random(struct fp_worker *w)
 	return r;
 }
 
+/* The worker that owns a flow. */
+unsigned fp_flow_owner(const struct fp_box *box, uint64_t hash);
 /* Transmit: m has its Ethernet header. Buffered until the end of the burst. */
 void fp_tx(struct fp_worker *w, uint16_t port_id, struct rte_mbuf *m);
 /* Put Ethernet (and VLAN) header in front of an IP packet and transmit; unresolved: to the main lcore, which queues it. */

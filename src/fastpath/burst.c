@@ -39,6 +39,12 @@ owner(const struct fp_worker *w, uint64_t hash)
 	return ((hash >> 32) * w->n_workers) >> 32;
 }
 
+unsigned
+fp_flow_owner(const struct fp_box *box, uint64_t hash)
+{
+	return owner(box->workers[0], hash);
+}
+
 /* Pass a frame to the worker that owns its flow. */
 static void
 hand_over(struct fp_worker *w, struct fp_pkt *p, unsigned to)
@@ -289,7 +295,6 @@ parse_long(struct fp_worker *w, struct fp_pkt *p, uint16_t port_id, bool handed,
 			return K_GONE;
 		}
 		if (l2.ether_type == RTE_ETHER_TYPE_ARP) {
-			rte_pktmbuf_adj(p->m, l2.len);
 			fp_punt(w, p->m, FP_PUNT_ARP, p->ifid);
 			return K_GONE;
 		}

@@ -494,8 +494,7 @@ fp_forward(struct fp_worker *w, struct fp_pkt *p)
 			fp_drop(w, p->m, FP_D_ND_HOPLIMIT);
 			return;
 		}
-		rte_pktmbuf_adj(p->m, p->l2_len);
-		fp_priv(p->m)->l2_len = 0;
+		fp_priv(p->m)->l2_len = p->l2_len;
 		fp_punt(w, p->m, FP_PUNT_ND, p->ifid);
 		return;
 	}
