@@ -23,6 +23,7 @@
 
 #include "box_priv.h"
 #include "burst.h"
+#include "rules.h"
 
 RTE_LOG_REGISTER(fp_log_box, twinpath.box, NOTICE);
 #define LOG(level, ...) rte_log(RTE_LOG_##level, fp_log_box, "twinpath: " __VA_ARGS__)
@@ -370,6 +371,8 @@ fp_box_start(struct fp_box *box, struct fp_err *err)
 		if (rc != 0)
 			return rc;
 	}
+	if (fp_rules_prepare_workers(box) != 0)
+		return fp_err_set(err, -ENOMEM, "no memory for the rules' counters");
 	box->stop = false;
 	rc = fp_ports_setup(box, err);
 	if (rc == 0)
@@ -431,6 +434,7 @@ fp_box_poll(struct fp_box *box)
 	if (now_us - pv->last_sample_us >= SAMPLE_US) {
 		pv->last_sample_us = now_us;
 		fp_stats_sample(box, now_us);
+		fp_rules_poll(box);
 	}
 	work += fp_events_poll(box);
 	work += dq_reclaim(box, RECLAIM_MAX, false);

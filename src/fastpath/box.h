@@ -90,7 +90,7 @@ struct fp_counters {
 	uint64_t totals[FP_T_MAX], drops[FP_D_MAX], reasons[FP_R_MAX + 1], lcounters[FP_LC_MAX];
 };
 
-enum fp_punt_kind { FP_PUNT_ARP, FP_PUNT_ND, FP_PUNT_NEIGH_MISS, FP_PUNT_PFLOG, FP_PUNT_PROTO };
+enum fp_punt_kind { FP_PUNT_ARP, FP_PUNT_ND, FP_PUNT_NEIGH_MISS, FP_PUNT_PFLOG, FP_PUNT_PROTO, FP_PUNT_OVERLOAD };
 /* In every mbuf of our pools behind struct rte_mbuf (priv_size). Whoever holds the mbuf owns it. */
 struct fp_mbuf_priv {
 	uint8_t kind;			/* enum fp_punt_kind */

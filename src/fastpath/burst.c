@@ -304,12 +304,8 @@ parse_long(struct fp_worker *w, struct fp_pkt *p, uint16_t port_id, bool handed,
 		}
 	}
 	p->reason = FP_R_NONE;
-	if ((d = fp_parse_ip(p, l2.len)) != FP_D_NONE) {
+	if ((d = fp_parse_ip(p, l2.len, l2.ether_type == RTE_ETHER_TYPE_IPV4 ? FP_AF_INET : FP_AF_INET6)) != FP_D_NONE) {
 		count_l4_drop(w, p, d);
-		return K_GONE;
-	}
-	if ((l2.ether_type == RTE_ETHER_TYPE_IPV4) != (p->af == FP_AF_INET)) {
-		fp_drop(w, p->m, FP_D_IP_VERSION);
 		return K_GONE;
 	}
 	if (whole && p->af == FP_AF_INET6) {

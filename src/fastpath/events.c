@@ -6,6 +6,7 @@
 
 #include <rte_malloc.h>
 
+#include "burst.h"
 #include "events.h"
 #include "fastpath.h"
 #include "states.h"

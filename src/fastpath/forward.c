@@ -161,7 +161,7 @@ fp_originate(struct fp_worker *w, struct rte_mbuf *m, uint8_t af, const struct f
 	p.flags = FP_PF_LOCAL;
 	fp_count(&w->cnt.totals[FP_T_ORIGINATED], 1);
 	m->ol_flags = 0;
-	if ((d = fp_parse_ip(&p, 0)) != FP_D_NONE) {
+	if ((d = fp_parse_ip(&p, 0, af)) != FP_D_NONE) {
 		fp_drop(w, p.m, d);
 		return;
 	}

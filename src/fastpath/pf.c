@@ -30,6 +30,17 @@ fp_pf_key(struct fp_worker *w, struct fp_pkt *p, const uint8_t *src, const uint8
 	p->hint = FP_STATE_NONE;
 }
 
+bool
+fp_pkt_pullup(struct fp_pkt *p, unsigned len)
+{
+	unsigned off = p->l3 - rte_pktmbuf_mtod(p->m, uint8_t *);
+
+	if (off + len > UINT16_MAX || !fp_pullup(&p->m, off + len))
+		return false;
+	p->l3 = rte_pktmbuf_mtod_offset(p->m, uint8_t *, off);
+	return true;
+}
+
 enum fp_drop
 fp_pf_classify(struct fp_worker *w, struct fp_pkt *p)
 {

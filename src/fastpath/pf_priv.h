@@ -48,6 +48,7 @@ enum pf_res fp_pf_syncookie_answer(struct pf_ctx *c);
 void fp_pf_key(struct fp_worker *w, struct fp_pkt *p, const uint8_t *src, const uint8_t *dst, uint16_t sport, uint16_t dport,
 	uint8_t proto);
 
+bool fp_pkt_pullup(struct fp_pkt *p, unsigned len);	/* pf.c */
 /* Are len bytes from l3 in the first segment? Pulls them together if not; false: not that many. */
 static inline bool
 fp_pkt_contiguous(struct fp_pkt *p, unsigned len)
@@ -58,6 +59,5 @@ fp_pkt_contiguous(struct fp_pkt *p, unsigned len)
 		return true;
 	return fp_pkt_pullup(p, len);
 }
-bool fp_pkt_pullup(struct fp_pkt *p, unsigned len);
 
 #endif

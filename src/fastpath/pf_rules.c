@@ -411,12 +411,14 @@ fp_pf_rules(struct pf_ctx *c)
 	struct fp_pkt *p = c->p;
 	struct pol_pkt q;
 	const struct pol_pkt *qp = &q;
-	struct pol_match_env env = { urpf_ok, has_route, random32, w };
+	struct pol_match_env env = { .urpf_ok = urpf_ok, .has_route = has_route, .random = random32, .arg = w };
 	const struct pol_rule *r;
 
 	fill(&q, c);
-	pol_match_burst(c->conf->rules, &env, &qp, 1, &c->match,
-		c->conf->eval_counts ? c->conf->rules_rt->evals[w->id] : NULL);
+	if (c->conf->eval_counts)
+		pol_match_counted(c->conf->rules, &env, &q, &c->match, c->conf->rules_rt->evals[w->id]);
+	else
+		pol_match_burst(c->conf->rules, &env, &qp, 1, &c->match);
 	r = c->match.rule;
 	c->rt = fp_rule(w->box, r->uid);
 	c->log = (r->log | c->match.log) != 0;

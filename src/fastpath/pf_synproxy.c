@@ -373,7 +373,7 @@ fp_pf_syncookie_answer(struct pf_ctx *c)
 	syn_pkt.ifid = p->ifid;
 	syn_pkt.rcvif = p->rcvif;
 	c->drop = FP_D_SYNPROXY;
-	if (fp_parse_ip(&syn_pkt, 0) != FP_D_NONE || fp_pf_classify(w, &syn_pkt) != FP_D_NONE) {
+	if (fp_parse_ip(&syn_pkt, 0, p->af) != FP_D_NONE || fp_pf_classify(w, &syn_pkt) != FP_D_NONE) {
 		rte_pktmbuf_free(syn_pkt.m);
 		return PF_DROP;
 	}

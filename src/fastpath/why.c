@@ -137,7 +137,7 @@ fp_why(struct fp_box *box, const char *proto, const char *src, const char *dst, 
 	const struct fp_nexthop *nh, *back;
 	struct endpoint s, d;
 	struct ask a = { .why = why };
-	struct pol_match_env env = { always_ok, always_route, no_random, box };
+	struct pol_match_env env = { .urpf_ok = always_ok, .has_route = always_route, .random = no_random, .arg = box };
 	struct pol_pkt q = { 0 };
 	const struct pol_pkt *qp = &q;
 	struct pol_match m;
@@ -213,7 +213,7 @@ fp_why(struct fp_box *box, const char *proto, const char *src, const char *dst, 
 		}
 		memcpy(q.src.b, s.addr, 16);
 		memcpy(q.dst.b, d.addr, 16);
-		pol_match_burst(c->rules, &env, &qp, 1, &m, NULL);
+		pol_match_burst(c->rules, &env, &qp, 1, &m);
 		why->rule_nr[out] = m.rule->top_nr;
 		why->rule_pass[out] = m.rule->action != POL_BLOCK;
 		if (m.rule->top_nr == UINT32_MAX)
