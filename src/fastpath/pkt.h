@@ -33,6 +33,7 @@
 #define FP_PF_ICMP_ERROR 0x2000	/* key and hash are those of the quoted packet, as seen in the quoted packet's direction */
 #define FP_PF_ICMP_REPLY 0x4000
 #define FP_PF_NO_STATE 0x8000	/* makes no state whatever the rule says */
+#define FP_PF_V6_HOPOPTS_JUMBO 0x10000
 
 struct fp_pkt {
 	struct rte_mbuf *m;
@@ -42,7 +43,7 @@ struct fp_pkt {
 	uint8_t addr6[2][16];		/* v6 only: lo, hi */
 	uint16_t ifid;			/* interface of this side: came in on, or goes out by */
 	uint16_t rcvif;			/* came in on, FP_IFID_NONE if made here */
-	uint16_t flags;			/* FP_PF_* */
+	uint32_t flags;			/* FP_PF_* */
 	uint16_t l2_len;
 	uint8_t af;			/* FP_AF_* */
 	uint8_t proto;			/* of the last header, e.g. IPPROTO_TCP; v4 IPPROTO_ICMP, v6 IPPROTO_ICMPV6 */
