@@ -180,7 +180,6 @@ struct fp_worker {	/* Owner of all fields: this worker, unless said otherwise. *
 #define FP_HIST_FULL 5
 #define FP_HIST_BACKLOG 6
 
-uint32_t fp_now_sec(const struct fp_box *box);	/* box clock; main lcore. Workers have w->now_sec. */
 static inline void fp_count(uint64_t *c, uint64_t n) { __atomic_store_n(c, __atomic_load_n(c, __ATOMIC_RELAXED) + n, __ATOMIC_RELAXED); }
 static inline void fp_reason(struct fp_worker *w, uint32_t r) { if (r < FP_R_MAX) fp_count(&w->cnt.reasons[r], 1); }
 void fp_drop(struct fp_worker *w, struct rte_mbuf *m, enum fp_drop why); /* counts, tells monitors, frees */
@@ -218,6 +217,7 @@ void fp_main_drop(struct fp_box *box, struct rte_mbuf *m, enum fp_drop why);
 int fp_conf_publish(struct fp_box *box, struct fp_err *err);
 /* Box clock on the main lcore: microseconds, seconds (starts at 1000 s: 0 stays free for `never`). */
 uint64_t fp_box_now_us(const struct fp_box *box);
+static inline uint32_t fp_now_sec(const struct fp_box *box) { return fp_box_now_us(box) / 1000000; }
 /* Free p with fn after a grace period; NULL fn: free(). */
 void fp_defer(struct fp_box *box, void (*fn)(void *), void *p);
 /* Run on one worker, wait for the end while the main lcore's own work goes on. */
