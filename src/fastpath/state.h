@@ -58,7 +58,7 @@ struct fp_peer {
 
 /* Canonical v4 key, 16 bytes, no padding. v6: addr words hold a 64-bit keyed hash of both addresses, see addr6. */
 struct fp_key {
-	uint32_t addr_lo, addr_hi;	/* network order; lo endpoint first: smaller (address, port) as integers in memory order */
+	uint32_t addr_lo, addr_hi;	/* network order; lo endpoint first: smaller (address, port) as integers loaded from memory */
 	uint16_t port_lo, port_hi;	/* network order. ICMP: id in the querier's slot, query type (network order) in the other */
 	uint8_t proto;
 	uint8_t af;			/* FP_AF_* */

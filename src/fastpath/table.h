@@ -48,7 +48,7 @@ struct fp_table_conf {
 	bool huge;		/* try huge pages first */
 };
 
-#define FP_TABLE_MAX_STATES (1u << 29)
+#define FP_TABLE_MAX_STATES (1u << 28)
 
 /* NULL and errno: ENOMEM, EINVAL (no states, or more than FP_TABLE_MAX_STATES). Pages got: fp_table_info(). */
 struct fp_table *fp_table_create(const struct fp_table_conf *conf);
@@ -78,29 +78,34 @@ void fp_table_info(const struct fp_table *t, struct fp_table_info *info);
  * enough that nobody who does not know them can build chains; not a cipher.
  */
 static inline uint64_t fp_key_hash4(const struct fp_key *k, const uint64_t secret[2]);
-/* Make a canonical key from a packet's tuple (all network order). *src_is_hi: the packet's source is the hi endpoint. */
+/*
+ * Make a canonical key from a packet's tuple (all network order). *src_is_hi: the packet's source is the hi endpoint.
+ * Which end is which is random per packet, so it is computed, not branched on; and the key is written as the two words
+ * that hash and compare read, or each of them would wait for its parts to leave the store buffer.
+ */
 static inline void
 fp_key_make4(struct fp_key *k, uint32_t src, uint32_t dst, uint16_t sport, uint16_t dport, uint8_t proto, bool *src_is_hi)
 {
 	uint64_t s = (uint64_t)src << 16 | sport, d = (uint64_t)dst << 16 | dport;
-	bool hi = s > d;
+	uint64_t hi = s > d, swap = (s ^ d) & -hi, w[2];
 
-	k->addr_lo = hi ? dst : src;
-	k->addr_hi = hi ? src : dst;
-	k->port_lo = hi ? dport : sport;
-	k->port_hi = hi ? sport : dport;
-	k->proto = proto;
-	k->af = FP_AF_INET;
-	k->zone = 0;
-	*src_is_hi = hi;
+	s ^= swap;
+	d ^= swap;
+	w[0] = s >> 16 | d >> 16 << 32;
+	w[1] = (s & 0xffff) | (d & 0xffff) << 16 | (uint64_t)proto << 32 | (uint64_t)FP_AF_INET << 40;
+	__builtin_memcpy(k, w, sizeof(*k));
+	*src_is_hi = hi != 0;
 }
 /* v6: also fills addr6[0] = lo, addr6[1] = hi and the hash words of the key. Returns the hash (as fp_key_hash4 does). */
-uint64_t fp_key_make6(struct fp_key *k, uint8_t addr6[2][16], const uint8_t src[16], const uint8_t dst[16], uint16_t sport,
+static inline uint64_t fp_key_make6(struct fp_key *k, uint8_t addr6[2][16], const uint8_t src[16], const uint8_t dst[16], uint16_t sport,
 	uint16_t dport, uint8_t proto, bool *src_is_hi, const uint64_t secret[2]);
 
 /* Burst lookup in stages; the caller prefetches with the first three and decides with fp_table_find(). */
 static inline void fp_table_prefetch_bucket(const struct fp_table *t, uint64_t hash);
-/* First record whose signature fits, not yet compared: prefetch target. FP_STATE_NONE: certainly no such state. */
+/*
+ * First record whose signature fits, not yet compared: prefetch target, and hint for fp_table_find(). FP_STATE_NONE: no
+ * such state at this moment. Valid until the next quiescent report. fp_table_record() takes it as it is.
+ */
 static inline uint32_t fp_table_candidate(const struct fp_table *t, uint64_t hash);
 static inline void fp_table_prefetch_record(const struct fp_table *t, uint32_t index); /* NONE is fine */
 static inline struct fp_state *fp_table_record(const struct fp_table *t, uint32_t index);
@@ -111,7 +116,8 @@ uint32_t fp_table_index(const struct fp_table *t, const struct fp_state *st);
  * (packet's source is the creator), else FP_HALF_OUT; so it depends on the record's creator: pass dir_out and src_is_hi.
  * ifid: interface of the packet; records bound to it win over floating ones, records bound elsewhere do not match.
  * Of several floating ones the oldest answers, of several bound ones the newest, as in pf. PURGE-marked halves and dead
- * records do not match. hint: the candidate from above, or FP_STATE_NONE when it was not asked for. addr6: NULL for v4.
+ * records do not match. hint: the candidate from above (of this
+ * burst and hash), or FP_STATE_NONE. addr6: NULL for v4.
  * The record is borrowed until the caller's next quiescent report.
  */
 static inline struct fp_state *fp_table_find(const struct fp_table *t, const struct fp_key *k, const uint8_t (*addr6)[16], uint64_t hash,

@@ -53,7 +53,7 @@ struct chain {
 	struct fp_bucket *last;
 	struct fp_state *other;		/* a published collision */
 	bool withdrawn;			/* there are WITHDRAWN slots */
-	bool retry;			/* a slot changed under the scan: once more */
+	bool retry;			/* a slot was published under the scan: once more */
 };
 
 uint32_t
@@ -76,31 +76,6 @@ uint32_t
 fp_table_halves(const struct fp_table *t)
 {
 	return fp_load(&t->halves) + fp_load(&t->sync_halves);
-}
-
-uint64_t
-fp_key_make6(struct fp_key *k, uint8_t addr6[2][16], const uint8_t src[16], const uint8_t dst[16], uint16_t sport,
-	uint16_t dport, uint8_t proto, bool *src_is_hi, const uint64_t secret[2])
-{
-	int cmp = memcmp(src, dst, 16);
-	bool hi = cmp > 0 || (cmp == 0 && sport > dport);
-	uint64_t w[4], h;
-
-	memcpy(addr6[0], hi ? dst : src, 16);
-	memcpy(addr6[1], hi ? src : dst, 16);
-	memcpy(w, addr6, sizeof(w));
-	/* the first address hides the operands of the second mix, so that neither can be chosen to cancel */
-	h = fp_hash_mix(w[0], w[1], secret);
-	h = fp_hash_mix(w[2] ^ h, w[3] + h, secret);
-	k->addr_lo = (uint32_t)h;
-	k->addr_hi = (uint32_t)(h >> 32);
-	k->port_lo = hi ? dport : sport;
-	k->port_hi = hi ? sport : dport;
-	k->proto = proto;
-	k->af = FP_AF_INET6;
-	k->zone = 0;
-	*src_is_hi = hi;
-	return fp_key_hash4(k, secret);
 }
 
 /* ---- lookup beyond the first bucket */
@@ -191,43 +166,89 @@ owner_meets_pending(struct fp_table *t, uint64_t *slot, uint64_t v, const struct
 	}
 }
 
-/* One pass over the chain. stop: where a sync insert looks for EMPTY slots no further (its own slot), or NULL. */
+/*
+ * What is in a bucket, as bits: published with this signature; EMPTY; neither published nor EMPTY. Each slot is loaded
+ * once and whole (vector loads are made of such on every CPU that has them); what is followed is loaded again.
+ */
+static inline void
+bucket_masks(const struct fp_bucket *b, uint32_t sig, unsigned *match, unsigned *empty, unsigned *special)
+{
+#ifdef FP_TABLE_AVX2
+	const __m256i s = _mm256_set1_epi32((int)sig), zero = _mm256_setzero_si256();
+	__m256i lo = _mm256_load_si256((const __m256i *)&b->slot[0]);
+	__m256i hi = _mm256_load_si256((const __m256i *)&b->slot[4]);
+#define MASK(v) (unsigned)_mm256_movemask_pd(_mm256_castsi256_pd(v))
+	*match = (MASK(_mm256_cmpeq_epi32(lo, s)) | MASK(_mm256_cmpeq_epi32(hi, s)) << 4) & 0x7f;
+	*empty = (MASK(_mm256_cmpeq_epi64(lo, zero)) | MASK(_mm256_cmpeq_epi64(hi, zero)) << 4) & 0x7f;
+	*special = ~(MASK(lo) | MASK(hi) << 4 | *empty) & 0x7f;
+#undef MASK
+#else
+	*match = *empty = *special = 0;
+	for (unsigned i = 0; i < FP_BUCKET_SLOTS; i++) {
+		uint64_t v = fp_load_acq(&b->slot[i]);
+
+		*match |= (unsigned)((uint32_t)(v >> 32) == sig) << i;
+		*empty |= (unsigned)(v == 0) << i;
+		*special |= (unsigned)(v != 0 && !(v & FP_SLOT_LIVE)) << i;
+	}
+#endif
+}
+
+/* WITHDRAWN slots are noted; the owner meets PENDING ones. */
+static void
+scan_special(struct fp_table *t, struct fp_bucket *b, unsigned special, const struct fp_state *st, bool by_sync,
+	struct chain *c)
+{
+	for (; special != 0; special &= special - 1) {
+		uint64_t *slot = &b->slot[__builtin_ctz(special)];
+		uint64_t v = fp_load_acq(slot); /* pairs with the compare-and-swap that made it PENDING */
+
+		if (v == FP_SLOT_WITHDRAWN)
+			c->withdrawn = true;
+		else if (v >> 32 == FP_SLOT_PENDING >> 32 && !by_sync)
+			owner_meets_pending(t, slot, v, st, c);
+		else if (v & FP_SLOT_LIVE)
+			c->retry = true; /* was PENDING a moment ago */
+	}
+}
+
+/*
+ * One pass over the chain. stop: a sync insert's own slot, behind which EMPTY slots do not matter, or NULL. Ends early at
+ * a collision.
+ */
 static void
 chain_scan(struct fp_table *t, const struct fp_state *st, uint64_t hash, const struct fp_state *ignore, bool by_sync,
 	const uint64_t *stop, struct chain *c)
 {
 	struct fp_bucket *b = fp_table_bucket(t, hash), *next;
-	bool count_empty = true;
+	unsigned match, empty, special;
+	bool behind = false;
 
 	memset(c, 0, sizeof(*c));
 	for (; b != NULL; b = next) {
 		c->last = b;
-		for (int i = 0; i < FP_BUCKET_SLOTS; i++) {
-			uint64_t *slot = &b->slot[i];
-			uint64_t v = fp_load_acq(slot); /* pairs with the compare-and-swap that filled it */
+		bucket_masks(b, fp_hash_sig(hash), &match, &empty, &special);
+		for (; __builtin_expect(match != 0, 0); match &= match - 1) {
+			uint64_t v = fp_load_acq(&b->slot[__builtin_ctz(match)]); /* pairs with publishing */
+			struct fp_state *other = fp_table_record(t, (uint32_t)v);
 
-			if (v & FP_SLOT_LIVE) {
-				struct fp_state *other;
-
-				if ((uint32_t)(v >> 32) != fp_hash_sig(hash))
-					continue;
-				other = fp_table_record(t, (uint32_t)v);
-				if (other != ignore && states_collide(other, st)) {
-					c->other = other;
-					return;
-				}
-			} else if (slot == stop) {
-				count_empty = false;
-			} else if (v == 0) {
-				if (c->empty == NULL && count_empty)
-					c->empty = slot;
-			} else if (v >> 32 == FP_SLOT_PENDING >> 32) {
-				if (!by_sync)
-					owner_meets_pending(t, slot, v, st, c);
-			} else if (v == FP_SLOT_WITHDRAWN) {
-				c->withdrawn = true;
+			if ((uint32_t)(v >> 32) != fp_hash_sig(hash))
+				continue; /* the owner removed it since */
+			if (other != ignore && states_collide(other, st)) {
+				c->other = other;
+				return;
 			}
 		}
+		if (__builtin_expect(special != 0, 0))
+			scan_special(t, b, special, st, by_sync, c);
+		if (behind) {
+			empty = 0;
+		} else if (stop >= b->slot && stop < b->slot + FP_BUCKET_SLOTS) {
+			empty &= (1u << (stop - b->slot)) - 1;
+			behind = true;
+		}
+		if (empty != 0 && c->empty == NULL)
+			c->empty = &b->slot[__builtin_ctz(empty)];
 		next = fp_bucket_next(t, b);
 	}
 }
@@ -335,7 +356,7 @@ insert_sync(struct fp_table *t, struct fp_state *st, uint64_t hash, struct fp_st
 			continue;
 		fp_fence(); /* pairs with the fence of insert_owner() */
 		chain_scan(t, st, hash, NULL, true, c.empty, &again);
-		if (again.other == NULL && again.empty == NULL) {
+		if (again.other == NULL && again.empty == NULL && !again.retry) {
 			if (fp_cas64(c.empty, pending, v))
 				return 0;
 		} else if (fp_cas64(c.empty, pending, FP_SLOT_WITHDRAWN)) {

@@ -13,7 +13,7 @@
  * Bit 63 is set in published slots alone, so one compare of the upper halves with a signature (which has it set) finds
  * the candidates and skips everything else.
  *
- * A record index is 2 bits of class and 30 of slot.
+ * A record index is 2 bits of class, FP_CAND_ALONE (in what fp_table_candidate() returns only) and 29 bits of slot.
  */
 #ifndef FP_TABLE_INLINE_H
 #define FP_TABLE_INLINE_H
@@ -42,7 +42,8 @@
 #define FP_CLASS_V6 1
 #define FP_CLASSES 2
 #define FP_CLASS_SHIFT 30
-#define FP_CLASS_SLOT ((1u << FP_CLASS_SHIFT) - 1)
+#define FP_CAND_ALONE (1u << 29) /* no other record of this chain has the signature */
+#define FP_CLASS_SLOT (FP_CAND_ALONE - 1)
 
 struct fp_bucket {
 	uint64_t slot[FP_BUCKET_SLOTS];
@@ -101,6 +102,44 @@ fp_key_hash4(const struct fp_key *k, const uint64_t secret[2])
 	return fp_hash_mix(w[0], w[1], secret);
 }
 
+static inline uint64_t
+fp_key_make6(struct fp_key *k, uint8_t addr6[2][16], const uint8_t src[16], const uint8_t dst[16], uint16_t sport,
+	uint16_t dport, uint8_t proto, bool *src_is_hi, const uint64_t secret[2])
+{
+	uint64_t a0, a1, b0, b1, swap, x, h, w0, w1;
+	bool hi;
+
+	memcpy(&a0, src, 8);
+	memcpy(&a1, src + 8, 8);
+	memcpy(&b0, dst, 8);
+	memcpy(&b1, dst + 8, 8);
+	/* as fp_key_make4(): any order of the two ends will do as long as both directions agree; no branch */
+	hi = ((unsigned __int128)a1 << 64 | a0) > ((unsigned __int128)b1 << 64 | b0);
+	hi |= (a0 == b0) & (a1 == b1) & (sport > dport);
+	swap = -(uint64_t)hi;
+	x = (a0 ^ b0) & swap;
+	a0 ^= x;
+	b0 ^= x;
+	x = (a1 ^ b1) & swap;
+	a1 ^= x;
+	b1 ^= x;
+	/* keeps gcc from doing the above in vector registers, from where the way to the multiplier is longer than all of it */
+	__asm__("" : "+r"(a0), "+r"(a1), "+r"(b0), "+r"(b1));
+	memcpy(addr6[0], &a0, 8);
+	memcpy(addr6[0] + 8, &a1, 8);
+	memcpy(addr6[1], &b0, 8);
+	memcpy(addr6[1] + 8, &b1, 8);
+	/* the first address hides the operands of the second mix, so that neither can be chosen to cancel */
+	h = fp_hash_mix(a0, a1, secret);
+	w0 = fp_hash_mix(b0 ^ h, b1 + h, secret);
+	x = (uint64_t)(sport ^ dport) & swap;
+	w1 = (sport ^ x) | (dport ^ x) << 16 | (uint64_t)proto << 32 | (uint64_t)FP_AF_INET6 << 40;
+	memcpy(k, &w0, 8);
+	memcpy((uint8_t *)k + 8, &w1, 8);
+	*src_is_hi = hi;
+	return fp_hash_mix(w0, w1, secret); /* fp_key_hash4(k) */
+}
+
 /* nbuckets is any number: multiply and shift instead of a division or a power of two. */
 static inline struct fp_bucket *
 fp_table_bucket(const struct fp_table *t, uint64_t hash)
@@ -122,15 +161,14 @@ fp_table_prefetch_bucket(const struct fp_table *t, uint64_t hash)
 	__builtin_prefetch(fp_table_bucket(t, hash), 0, 3);
 }
 
+/* No branches on the class: in mixed traffic it is random per packet. */
 static inline struct fp_state *
 fp_table_record(const struct fp_table *t, uint32_t index)
 {
-	const struct fp_table_view *v = fp_table_view(t);
-	size_t slot = index & FP_CLASS_SLOT;
+	uint32_t class = index >> FP_CLASS_SHIFT;
+	size_t size = sizeof(struct fp_state) + (size_t)class * (sizeof(struct fp_state6) - sizeof(struct fp_state));
 
-	if (__builtin_expect(index >> FP_CLASS_SHIFT != FP_CLASS_V4, 0))
-		return (struct fp_state *)(v->records[FP_CLASS_V6] + slot * sizeof(struct fp_state6));
-	return (struct fp_state *)(v->records[FP_CLASS_V4] + slot * sizeof(struct fp_state));
+	return (struct fp_state *)(fp_table_view(t)->records[class] + (index & FP_CLASS_SLOT) * size);
 }
 
 static inline void
@@ -142,8 +180,8 @@ fp_table_prefetch_record(const struct fp_table *t, uint32_t index)
 		return;
 	p = (const uint8_t *)fp_table_record(t, index);
 	__builtin_prefetch(p, 1, 3);
-	if (index >> FP_CLASS_SHIFT != FP_CLASS_V4)
-		__builtin_prefetch(p + 2 * FP_CACHE_LINE, 0, 3);
+	/* the addresses of v6; for v4 the first line again, which costs nothing */
+	__builtin_prefetch(p + (size_t)(index >> FP_CLASS_SHIFT) * offsetof(struct fp_state6, addr_lo), 0, 3);
 }
 
 /* The chain's next bucket, or NULL. Acquire: pairs with the append of table_index.c. */
@@ -190,12 +228,15 @@ fp_table_candidate(const struct fp_table *t, uint64_t hash)
 {
 	const struct fp_bucket *b = fp_table_bucket(t, hash);
 	unsigned m = fp_bucket_match(b, fp_hash_sig(hash));
+	uint64_t slot;
 
-	if (__builtin_expect(m != 0, 1))
-		return (uint32_t)fp_load(&b->slot[__builtin_ctz(m)]);
-	if (__builtin_expect(fp_load(&b->link) == 0, 1))
+	if (__builtin_expect((m & (m - 1)) != 0 || fp_load(&b->link) != 0, 0))
+		return fp_table_candidate_chain(t, hash);
+	if (m == 0)
 		return FP_STATE_NONE;
-	return fp_table_candidate_chain(t, hash);
+	/* acquire: pairs with the publishing compare-and-swap */
+	slot = fp_load_acq(&b->slot[__builtin_ctz(m)]);
+	return (uint32_t)(slot >> 32) == fp_hash_sig(hash) ? (uint32_t)slot | FP_CAND_ALONE : FP_STATE_NONE;
 }
 
 static inline bool
@@ -240,26 +281,23 @@ fp_state_answers(const struct fp_state *st, const struct fp_key *k, const uint8_
 	return st->ifid[half] == ifid ? 2 : 0;
 }
 
-/* Nearly always one signature fits and there is no overflow: then there is nothing to choose from. */
+/*
+ * Nearly always the candidate is the only one whose signature fits, and answers. If it does not (it lost a half, or was
+ * removed since), or there was none, or there are several, the chain is searched again: this burst's earlier packets may
+ * have changed it.
+ */
 static inline struct fp_state *
 fp_table_find(const struct fp_table *t, const struct fp_key *k, const uint8_t (*addr6)[16], uint64_t hash, bool dir_out,
 	bool src_is_hi, uint16_t ifid, uint32_t hint)
 {
-	const struct fp_bucket *b = fp_table_bucket(t, hash);
-	unsigned m = fp_bucket_match(b, fp_hash_sig(hash));
 	struct fp_state *st;
-	uint64_t slot;
 
-	(void)hint; /* its bucket is in L1 by now, and whether it is the only candidate has to be asked there anyway */
-	if (__builtin_expect((m & (m - 1)) != 0 || fp_load(&b->link) != 0, 0))
-		return fp_table_find_chain(t, k, addr6, hash, dir_out, src_is_hi, ifid);
-	if (m == 0)
-		return NULL;
-	slot = fp_load_acq(&b->slot[__builtin_ctz(m)]); /* pairs with the publishing compare-and-swap */
-	if (__builtin_expect((uint32_t)(slot >> 32) != fp_hash_sig(hash), 0))
-		return NULL; /* removed since */
-	st = fp_table_record(t, (uint32_t)slot);
-	return fp_state_answers(st, k, addr6, dir_out, src_is_hi, ifid) ? st : NULL;
+	if (__builtin_expect(hint != FP_STATE_NONE && hint & FP_CAND_ALONE, 1)) {
+		st = fp_table_record(t, hint);
+		if (__builtin_expect(fp_state_answers(st, k, addr6, dir_out, src_is_hi, ifid) != 0, 1))
+			return st;
+	}
+	return fp_table_find_chain(t, k, addr6, hash, dir_out, src_is_hi, ifid);
 }
 
 #endif

@@ -88,7 +88,7 @@ fp_region_map(struct fp_region *r, size_t size, size_t prefault, bool huge, int 
 	size_t pad;
 
 	memset(r, 0, sizeof(*r));
-	size = round_up(size ? size : 1, 4096);
+	size = round_up(size ? size : 1, size >= SIZE_2M / 2 ? SIZE_2M : 4096);
 	if (huge && size >= SIZE_1G)
 		p = map_hugetlb(r, size, SIZE_1G, 30, "1G");
 	if (p == NULL && huge && size >= SIZE_2M)

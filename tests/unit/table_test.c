@@ -153,8 +153,12 @@ test_key6_both_ways(void **arg)
 	assert_true(h == fp_key_make6(&b, y, d, s, 1234, 80, 17, &hi_b, secret));
 	assert_memory_equal(&a, &b, sizeof(a));
 	assert_memory_equal(x, y, sizeof(x));
-	assert_memory_equal(x[0], d, 16);
-	assert_true(hi_a && !hi_b);
+	assert_memory_equal(x[hi_a], s, 16);
+	assert_memory_equal(x[!hi_a], d, 16);
+	assert_int_not_equal(hi_a, hi_b);
+	assert_int_equal(hi_a ? a.port_hi : a.port_lo, 80);
+	assert_int_equal(a.af, FP_AF_INET6);
+	assert_int_equal(a.proto, 17);
 	assert_true(h == fp_key_hash4(&a, secret));
 	/* one bit of either address changes the hash */
 	s[7] ^= 1;
