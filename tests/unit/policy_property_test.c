@@ -14,6 +14,7 @@
 
 #include <cmocka.h>
 #include <rte_eal.h>
+#include <rte_malloc.h>
 
 #include "policy_rules.h"
 
@@ -71,6 +72,7 @@ static const struct pol_ifmap ifs = { .names = names, .n = 7, .if_addrs = if_add
 /* The box's answers are functions of the question, so that asking more or less often does not matter; rates are counted. */
 static uint64_t rate_asked;
 static uint32_t dice;
+static bool crowded;	/* more different questions than a key has bits for */
 
 static bool
 env_urpf(void *arg, const struct pol_pkt *p)
@@ -196,9 +198,13 @@ random_predicates(struct pol_rule *r, unsigned odd)
 		r->tcp_flags = flags[i][0];
 		r->tcp_flagset = flags[i][1];
 	}
-	if (rnd(100) < odd / 2) {
+	if (crowded && rnd(2)) {
+		r->tcp_flagset = (uint8_t)rnd(32);
+		r->tcp_flags = (uint8_t)(r->tcp_flagset & rnd(32));
+	}
+	if (rnd(100) < odd / 2 || (crowded && rnd(3) == 0)) {
 		r->match_tos = true;
-		r->tos = (uint8_t)(rnd(2) * 16);
+		r->tos = (uint8_t)(rnd(crowded ? 12 : 2) * 16);
 	}
 	if (rnd(100) < odd / 2) {
 		r->match_prio = true;
@@ -309,7 +315,7 @@ random_packet(const struct rules *b)
 	p.icmp_code = (uint8_t)rnd(3);
 	p.icmp_reply = rnd(4) == 0;
 	p.icmp_error = rnd(4) == 0;
-	p.tos = (uint8_t)(rnd(2) * 16);
+	p.tos = (uint8_t)(rnd(crowded ? 12 : 2) * 16);
 	p.prio = (uint8_t)rnd(3);
 	p.tag = (uint16_t)(rnd(3) ? 0 : rnd(4));
 	p.fragment = rnd(8) == 0;
@@ -382,6 +388,9 @@ one_round(uint64_t seed)
 	for (int i = 0; i < 20; i++)
 		rnd(2);
 	n = rnd(8) == 0 ? rnd(120) : rnd(20);
+	crowded = rnd(6) == 0;
+	if (crowded)
+		n = 20 + rnd(150);
 	odd = rnd(3) * 10;
 	tag = rnd(2);
 	wild = rnd(5) == 0;	/* also what has no priority order and is walked */
@@ -434,10 +443,62 @@ test_property(void **state)
 		one_round(seed + i);
 }
 
+/* DPDK has no memory left: a warning, and the answers of the walk. */
+static void
+test_no_memory(void **state)
+{
+	static void *hoard[100000];
+	struct pol_errors errs = { 0 };
+	struct pol_compiled *c;
+	struct pol_pkt p = rules_pkt(POL_DIR_IN, IPPROTO_UDP, "10.1.2.3", 1, "10.1.2.4", 700);
+	const struct pol_pkt *ptr = &p;
+	struct pol_match m;
+	struct rules b;
+	size_t size = 64 << 20;
+	unsigned n = 0;
+
+	rules_init(&b);
+	for (uint16_t i = 0; i < 1000; i++) {
+		struct pol_rule *r = rules_add(&b, POL_BLOCK, POL_DIR_ANY);
+
+		r->proto = IPPROTO_UDP;
+		r->dst.port = (struct pol_port){ POL_OP_EQ, i, 0 };
+	}
+	while (size >= 4096 && n < 100000) {
+		hoard[n] = rte_malloc(NULL, size, 0);
+		if (hoard[n] == NULL)
+			size /= 2;
+		else
+			n++;
+	}
+	c = pol_compile(&b.rs, &ifs, 0, &errs);
+	while (n > 0)
+		rte_free(hoard[--n]);
+	assert_non_null(c);
+	assert_int_equal(errs.n, 1);
+	assert_non_null(strstr(errs.v[0].text, "warning: 1000 rules"));
+	assert_string_equal(errs.v[0].file, "rules");
+	pol_match_burst(c, &env, &ptr, 1, &m);
+	assert_ptr_equal(m.rule, b.rs.rules[700]);
+	pol_compiled_free(c);
+	free(errs.v[0].text);
+	free(errs.v[0].file);
+	free(errs.v);
+	/* And with memory again, without interfaces. */
+	memset(&errs, 0, sizeof(errs));
+	c = pol_compile(&b.rs, NULL, 0, &errs);
+	assert_int_equal(errs.n, 0);
+	pol_match_burst(c, NULL, &ptr, 1, &m);
+	assert_ptr_equal(m.rule, b.rs.rules[700]);
+	pol_match_burst(c, NULL, &ptr, 0, &m);
+	pol_compiled_free(c);
+	rules_free(&b);
+}
+
 int
 main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(test_property) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_property), cmocka_unit_test(test_no_memory) };
 	static const char *const content[N_TABLES][6] = {
 		{ "10.0.0.0/8", "!10.1.0.0/16", "10.1.2.0/24", "2001:db8::/32", "!2001:db8:1:2::3", NULL },
 		{ "!0.0.0.0/0", "10.1.2.3", "::/0", NULL }, { NULL },
