@@ -185,32 +185,33 @@ make_classes(struct pol_compiled *c)
 }
 
 /*
- * Where pf stops when this rule decides. False: it is no matter of priorities. That is so for `match quick`, which ends
- * without deciding, and for a quick anchor that has another anchor in or around it: whether it ends anything depends on
- * which of several matching rules is the last.
+ * Where pf stops when this rule decides. False: it is no matter of priorities. That is so for a quick anchor that has
+ * another anchor in or around it: whether it ends anything depends on which of several matching rules is the last; and
+ * for `match quick` beside max-pkt-rate: packets that the first one ends early may be walked, and would be counted twice.
  */
 static bool
 make_stops(struct pol_compiled *c)
 {
 	const struct pol_ruleset *rs = c->rs;
-	bool ok = true;
+	bool ok = true, match_quick = false, rates = false;
 
 	for (uint32_t i = 0; i < rs->n_rules; i++) {
 		const struct pol_rule *r = rs->rules[i];
 		bool anchor = r->rf & POL_RF_ANCHOR;
 
 		c->stops[i] = POL_STOP_NEVER;
+		rates |= r->max_pkt_rate != 0;
 		if (anchor) {
 			ok &= r->parent == NULL || (!r->quick && !r->parent->quick);
 			continue;
 		}
-		ok &= r->action != POL_MATCH || !r->quick;
+		match_quick |= r->action == POL_MATCH && r->quick;
 		if (r->quick)
 			c->stops[i] = i;
 		else if (r->parent != NULL && r->parent->quick)
 			c->stops[i] = r->parent->anchor_end - 1;
 	}
-	return ok;
+	return ok && !(match_quick && rates);
 }
 
 struct ranked { uint32_t stop, pos; };

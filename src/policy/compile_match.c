@@ -106,12 +106,14 @@ special_is(const struct pol_compiled *c, const struct pol_special *sp, const str
 
 /*
  * Go through the specials in rule order, as far as pf would go given what decides so far. One that has no effect but to
- * decide is tried only if it would: its stop is lower, or the same and it comes later.
+ * decide is tried only if it would: its stop is lower, or the same and it comes later. False: a `match quick` ends the
+ * evaluation before the rule that the classifier found, and what would have been found before it is not known.
  */
-static const struct pol_rule *
+static bool
 try_specials(const struct pol_compiled *c, const struct pol_classifier *cl, struct pol_match_ctx *ctx,
-	const struct pol_rule *best, struct pol_match *m)
+	const struct pol_rule **decider, struct pol_match *m)
 {
+	const struct pol_rule *best = *decider;
 	uint32_t stop = best != NULL ? c->stops[best->pos] : POL_STOP_NEVER;
 
 	for (uint32_t i = 0; i < cl->n_specials;) {
@@ -134,12 +136,17 @@ try_specials(const struct pol_compiled *c, const struct pol_classifier *cl, stru
 			pol_match_fold(m, r);
 			if (m->n_matched < POL_MAX_MATCHED)
 				m->matched[m->n_matched++] = r;
+			if (r->quick) {
+				*decider = best;
+				return best == NULL || best->pos < r->pos;
+			}
 		} else if (best == NULL || sp->stop < stop || (sp->stop == stop && r->pos > best->pos)) {
 			best = r;
 			stop = sp->stop;
 		}
 	}
-	return best;
+	*decider = best;
+	return true;
 }
 
 static void
@@ -152,7 +159,10 @@ finish(const struct pol_compiled *c, const struct pol_classifier *cl, const stru
 	if (cl->n_specials != 0) {
 		struct pol_match_ctx ctx = { .pkt = p, .env = env, .ifs = &c->ifs, .tag = p->tag };
 
-		best = try_specials(c, cl, &ctx, best, m);
+		if (!try_specials(c, cl, &ctx, &best, m)) {
+			pol_match_walk(c->rs, &c->ifs, env, p, m, NULL);
+			return;
+		}
 		m->tag = ctx.tag;
 	}
 	if (best != NULL) {

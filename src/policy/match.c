@@ -79,37 +79,31 @@ pol_addr_in_range(uint8_t af, const union pol_ip *a, const union pol_ip *lo, con
 	return memcmp(a->b, lo->b, len) >= 0 && memcmp(a->b, hi->b, len) <= 0;
 }
 
+/* As pfi_instance_add() does: link-local addresses are no network, `:0` is the first address of the family. */
 bool
 pol_dynif_prefix(const struct pol_addr *pa, const struct pol_ifaddr *ifa, uint8_t af, bool *first, union pol_ip *net,
 	unsigned *plen)
 {
+	static const union pol_ip none;
 	unsigned bits = af == POL_AF_INET ? 32 : 128;
+	bool local = af == POL_AF_INET6 && ifa->addr.b[0] == 0xfe && (ifa->addr.b[1] & 0xc0) == 0x80;
 
 	if (ifa->af != af)
 		return false;
-	if (pa->dynif_flags & POL_DYNIF_NOALIAS) {
-		/* The first of the family; of IPv6 the first that is not link-local. */
-		bool local = af == POL_AF_INET6 && ifa->addr.b[0] == 0xfe && (ifa->addr.b[1] & 0xc0) == 0x80;
-
-		if (!*first || local)
-			return false;
-		*first = false;
-	}
-	*net = ifa->addr;
-	*plen = bits;
-	if (pa->dynif_flags & POL_DYNIF_BROADCAST) {
-		static const union pol_ip none;
-
-		if (af != POL_AF_INET || memcmp(&ifa->broadcast, &none, sizeof(none)) == 0)
-			return false;
-		*net = ifa->broadcast;
-	} else if (pa->dynif_flags & POL_DYNIF_PEER) {
+	if (pa->dynif_flags & POL_DYNIF_PEER)
 		return false;	/* ports of the box are Ethernet: no point-to-point peer */
-	} else if (pa->dynif_flags & POL_DYNIF_NETWORK) {
-		*plen = ifa->plen < bits ? ifa->plen : bits;
-	}
-	if (pa->plen > 0 && pa->plen < *plen)
-		*plen = pa->plen;
+	if ((pa->dynif_flags & POL_DYNIF_BROADCAST) &&
+	    (af != POL_AF_INET || memcmp(&ifa->broadcast, &none, sizeof(none)) == 0))
+		return false;
+	if ((pa->dynif_flags & POL_DYNIF_NETWORK) && local)
+		return false;
+	if ((pa->dynif_flags & POL_DYNIF_NOALIAS) && !*first)
+		return false;
+	*first = false;
+	*net = pa->dynif_flags & POL_DYNIF_BROADCAST ? ifa->broadcast : ifa->addr;
+	*plen = pa->plen < bits ? pa->plen : pa->dynif_flags & POL_DYNIF_NETWORK ? ifa->plen : bits;
+	if (*plen > bits)
+		*plen = bits;
 	return true;
 }
 

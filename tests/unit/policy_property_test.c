@@ -149,7 +149,7 @@ random_addr(struct pol_rule *r, struct pol_addr *pa, bool is_src)
 		pa->dynif_flags = (uint8_t)(rnd(2) ? 0 : rnd(2) ? POL_DYNIF_NETWORK : rnd(2) ? POL_DYNIF_BROADCAST : POL_DYNIF_PEER);
 		if (rnd(3) == 0)
 			pa->dynif_flags |= POL_DYNIF_NOALIAS;
-		pa->plen = rnd(4) ? 0 : 30;
+		pa->plen = (uint8_t)(rnd(4) ? 128 : rnd(2) ? 30 : 0);
 	} else if (kind < 97) {
 		pa->kind = POL_ADDR_NOROUTE;
 	} else if (is_src) {
@@ -382,7 +382,7 @@ one_round(uint64_t seed)
 	struct pol_errors errs = { 0 };
 	struct pol_compiled *c;
 	unsigned n, odd;
-	bool tag, wild;
+	bool tag, wild, match_quick;
 
 	rnd_state = seed * 0x9e3779b97f4a7c15ull | 1;
 	for (int i = 0; i < 20; i++)
@@ -393,14 +393,15 @@ one_round(uint64_t seed)
 		n = 20 + rnd(150);
 	odd = rnd(3) * 10;
 	tag = rnd(2);
-	wild = rnd(5) == 0;	/* also what has no priority order and is walked */
+	wild = rnd(5) == 0;	/* also anchors that have no priority order and are walked */
+	match_quick = rnd(4) == 0;
 	dice = rnd(3) * 0x55555555u;
 	rules_init(&b);
 	while (b.rs.n_rules < n)
 		if (rnd(8) == 0)
 			random_anchor(&b, odd, tag, wild, 0);
 		else
-			random_rule(&b, odd, tag, wild);
+			random_rule(&b, odd, tag, match_quick);
 	c = pol_compile(&b.rs, &ifs, 0, &errs);
 	assert_non_null(c);
 	if (errs.n != 0)

@@ -487,16 +487,19 @@ test_predicates(void **state)
 	memset(&r->src, 0, sizeof(r->src));
 	/* Addresses of interfaces. */
 	static const struct { uint8_t flags, plen; const char *hit, *miss; } dyn[] = {
-		{ 0, 0, "10.10.1.1", "10.10.1.2" }, { 0, 0, "10.10.9.1", "10.10.8.1" }, { 0, 0, "fd00:1::1", "fd00:1::2" },
-		{ 0, 24, "10.10.9.77", "10.10.8.1" }, { POL_DYNIF_NETWORK, 0, "10.10.1.77", "10.10.2.1" },
-		{ POL_DYNIF_NETWORK, 0, "fd00:1::77", "fd00:2::1" }, { POL_DYNIF_BROADCAST, 0, "10.10.9.255", "10.10.9.1" },
-		{ POL_DYNIF_NOALIAS, 0, "10.10.1.1", "10.10.9.1" }, { POL_DYNIF_NOALIAS, 0, "fd00:1::1", "fe80::1" },
-		{ POL_DYNIF_NOALIAS | POL_DYNIF_NETWORK, 0, "10.10.1.9", "10.10.9.9" },
+		{ 0, 128, "10.10.1.1", "10.10.1.2" }, { 0, 32, "10.10.9.1", "10.10.8.1" }, { 0, 128, "fd00:1::1", "fd00:1::2" },
+		{ 0, 24, "10.10.9.77", "10.10.8.1" }, { POL_DYNIF_NETWORK, 128, "10.10.1.77", "10.10.2.1" },
+		{ POL_DYNIF_NETWORK, 128, "fd00:1::77", "fe80::77" }, { POL_DYNIF_BROADCAST, 128, "10.10.9.255", "10.10.9.1" },
+		{ POL_DYNIF_NOALIAS, 128, "10.10.1.1", "10.10.9.1" }, { POL_DYNIF_NOALIAS, 128, "fe80::1", "fd00:1::1" },
+		{ POL_DYNIF_NOALIAS | POL_DYNIF_NETWORK, 128, "10.10.1.9", "10.10.9.9" },
+		{ POL_DYNIF_NOALIAS | POL_DYNIF_NETWORK, 128, "fd00:1::9", "fe80::1" }, { 0, 0, "1.2.3.4", NULL },
 	};
 	for (size_t i = 0; i < sizeof(dyn) / sizeof(dyn[0]); i++) {
 		r->dst = (struct pol_addr){ .kind = POL_ADDR_DYNIF, .dynif_flags = dyn[i].flags, .plen = dyn[i].plen, .name = "ext0" };
 		p = rules_pkt(POL_DIR_IN, IPPROTO_UDP, dyn[i].hit, 1, dyn[i].hit, 1);
 		assert_true(hits(&b, &p));
+		if (dyn[i].miss == NULL)
+			continue;
 		p = rules_pkt(POL_DIR_IN, IPPROTO_UDP, dyn[i].miss, 1, dyn[i].miss, 1);
 		assert_false(hits(&b, &p));
 		r->dst.neg = true;
