@@ -23,6 +23,7 @@
 
 #include "box_priv.h"
 #include "burst.h"
+#include "rules.h"
 
 RTE_LOG_REGISTER(fp_log_box, twinpath.box, NOTICE);
 #define LOG(level, ...) rte_log(RTE_LOG_##level, fp_log_box, "twinpath: " __VA_ARGS__)
@@ -169,12 +170,9 @@ make_pools(struct fp_box *box, struct fp_err *err)
 	uint32_t n = pr->mbufs != 0 ? pr->mbufs : auto_mbufs(box), room = pr->mbuf_size != 0 ? pr->mbuf_size : 2048;
 	bool wanted[RTE_MAX_NUMA_NODES] = { false };
 
-	for (const struct fp_port *p = box->ports; p != NULL; p = p->next) {
-		if (pr->mbuf_size == 0 && !fp_port_can_scatter(p))
-			room = RTE_MAX(room, p->mtu + 22u);
+	for (const struct fp_port *p = box->ports; p != NULL; p = p->next)
 		if (p->socket >= 0 && p->socket < RTE_MAX_NUMA_NODES && rte_eal_has_hugepages())
 			wanted[p->socket] = true;
-	}
 	wanted[rte_lcore_to_socket_id(rte_get_main_lcore())] = true;
 	for (unsigned i = 0; i < box->n_workers; i++)
 		wanted[rte_lcore_to_socket_id(box->priv->lcores[i])] = true;
@@ -373,6 +371,8 @@ fp_box_start(struct fp_box *box, struct fp_err *err)
 		if (rc != 0)
 			return rc;
 	}
+	if (fp_rules_prepare_workers(box) != 0)
+		return fp_err_set(err, -ENOMEM, "no memory for the rules' counters");
 	box->stop = false;
 	rc = fp_ports_setup(box, err);
 	if (rc == 0)
@@ -434,6 +434,7 @@ fp_box_poll(struct fp_box *box)
 	if (now_us - pv->last_sample_us >= SAMPLE_US) {
 		pv->last_sample_us = now_us;
 		fp_stats_sample(box, now_us);
+		fp_rules_poll(box);
 	}
 	work += fp_events_poll(box);
 	work += dq_reclaim(box, RECLAIM_MAX, false);

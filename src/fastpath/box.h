@@ -53,6 +53,8 @@ struct fp_nexthop {
 	union pol_ip gw;		/* FP_NH_GATEWAY */
 };
 
+struct fp_rs_rt;
+struct fp_event_ring;
 struct fp_fib;				/* route.c: both families */
 struct fp_neigh_table;			/* neigh.c: single writer main, wait-free readers; lives as long as the box */
 
@@ -65,6 +67,8 @@ struct fp_conf {
 	const struct fp_fib *fib;
 	const struct pol_compiled *rules;
 	const struct pol_ruleset *ruleset;
+	struct fp_rs_rt *rules_rt;	/* rules.h */
+	bool rule_adaptive, any_skip;
 	uint32_t timeout[POL_TM_MAX];	/* in force, seconds; adaptive.* counts */
 	uint32_t limit[POL_LIMIT_MAX];
 	bool pf_enabled, bridge, reassemble, reassemble_nodf, eval_counts, forward4, forward6;
@@ -86,7 +90,7 @@ struct fp_counters {
 	uint64_t totals[FP_T_MAX], drops[FP_D_MAX], reasons[FP_R_MAX + 1], lcounters[FP_LC_MAX];
 };
 
-enum fp_punt_kind { FP_PUNT_ARP, FP_PUNT_ND, FP_PUNT_NEIGH_MISS, FP_PUNT_PFLOG, FP_PUNT_PROTO };
+enum fp_punt_kind { FP_PUNT_ARP, FP_PUNT_ND, FP_PUNT_NEIGH_MISS, FP_PUNT_PFLOG, FP_PUNT_PROTO, FP_PUNT_OVERLOAD };
 /* In every mbuf of our pools behind struct rte_mbuf (priv_size). Whoever holds the mbuf owns it. */
 struct fp_mbuf_priv {
 	uint8_t kind;			/* enum fp_punt_kind */
@@ -164,6 +168,11 @@ struct fp_worker {	/* Owner of all fields: this worker, unless said otherwise. *
 	uint32_t half_open;
 	uint32_t scan_budget_frac;
 	uint64_t scan_last_us;
+	bool purge_pending;		/* a half was marked: look soon */
+	struct fp_event_ring *events;	/* events.h */
+	void *cookies;			/* syncookies: keys and counts, pf.c */
+	uint8_t bridge_l2[22];		/* Ethernet header of the packet in hand (bridge mode) */
+	uint8_t bridge_l2_len;
 	struct fp_pkt pkts[FP_BURST];
 };
 
@@ -185,6 +194,8 @@ fp_random(struct fp_worker *w)
 	return r;
 }
 
+/* The worker that owns a flow. */
+unsigned fp_flow_owner(const struct fp_box *box, uint64_t hash);
 /* Transmit: m has its Ethernet header. Buffered until the end of the burst. */
 void fp_tx(struct fp_worker *w, uint16_t port_id, struct rte_mbuf *m);
 /* Put Ethernet (and VLAN) header in front of an IP packet and transmit; unresolved: to the main lcore, which queues it. */
@@ -206,6 +217,7 @@ void fp_main_drop(struct fp_box *box, struct rte_mbuf *m, enum fp_drop why);
 int fp_conf_publish(struct fp_box *box, struct fp_err *err);
 /* Box clock on the main lcore: microseconds, seconds (starts at 1000 s: 0 stays free for `never`). */
 uint64_t fp_box_now_us(const struct fp_box *box);
+static inline uint32_t fp_now_sec(const struct fp_box *box) { return fp_box_now_us(box) / 1000000; }
 /* Free p with fn after a grace period; NULL fn: free(). */
 void fp_defer(struct fp_box *box, void (*fn)(void *), void *p);
 /* Run on one worker, wait for the end while the main lcore's own work goes on. */

@@ -70,9 +70,6 @@ struct rte_mempool *fp_box_rx_pool(struct fp_box *box, int socket, uint32_t n, u
 /* Buffers that one port can hold at a time. */
 uint32_t fp_port_mbuf_need(const struct fp_box *box, unsigned n_rxq, unsigned n_rxd, unsigned n_txq, unsigned n_txd);
 
-/* port.c */
-bool fp_port_can_scatter(const struct fp_port *p);
-
 /* stats.c */
 void fp_stats_sample(struct fp_box *box, uint64_t now_us);
 

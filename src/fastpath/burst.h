@@ -18,6 +18,7 @@ int fp_worker_init(struct fp_worker *w, struct fp_err *err);
 void fp_worker_fini(struct fp_worker *w);
 
 /* Main lcore: packets punted by workers, by kind; the mbuf is the callee's. */
+void fp_overload_punted(struct fp_box *box, struct rte_mbuf *m);	/* FP_PUNT_OVERLOAD */
 void fp_pflog_punted(struct fp_box *box, struct rte_mbuf *m);	/* FP_PUNT_PFLOG */
 void fp_proto_punted(struct fp_box *box, struct rte_mbuf *m);	/* FP_PUNT_PROTO */
 unsigned fp_events_poll(struct fp_box *box);			/* monitors; returns work done */

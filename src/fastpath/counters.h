@@ -93,6 +93,7 @@
 	X(NEIGH_QUEUE, "neighbour_queue", "queue of packets that wait for a neighbour is full") \
 	X(NEIGH_FAILED, "neighbour_failed", "neighbour did not answer") \
 	X(LOCAL_PROTO, "local_protocol", "for this box, but nobody here listens") \
+	X(L4_CHECKSUM, "l4_checksum", "for this box, with a wrong transport checksum") \
 	X(ICMP_RATE, "icmp_rate", "an ICMP error or RST was not sent because of the rate limit") \
 	X(TX_FULL, "tx_full", "transmit queue did not take it") \
 	X(TX_DOWN, "tx_down", "output interface is down") \

@@ -23,7 +23,7 @@ enum kind { K_UINT, K_BOOL, K_ENUM, K_STRING, K_OCTAL, K_HOSTID };
 	X("mbufs", K_UINT, "uint", "auto", 512, 1u << 26, "auto", "packets", FP_PARAM_ONCE, FIELD(mbufs), \
 	  "packet buffers per NUMA node; auto: from ports, queues, descriptors and workers") \
 	X("mbuf size", K_UINT, "uint", "auto", 1024, 65000, "auto", "bytes", FP_PARAM_ONCE, FIELD(mbuf_size), \
-	  "data room of a packet buffer; auto: 2048, or the MTU for ports that cannot scatter") \
+	  "data room of a packet buffer; auto: 2048; ports that need more and cannot scatter get buffers of their own") \
 	X("rx descriptors", K_UINT, "uint", "1024", 8, 32768, NULL, "packets", FP_PARAM_START, FIELD(rxd), \
 	  "receive ring of each queue, as far as the port allows") \
 	X("tx descriptors", K_UINT, "uint", "1024", 8, 32768, NULL, "packets", FP_PARAM_START, FIELD(txd), \

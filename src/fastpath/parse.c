@@ -20,6 +20,7 @@
 #define IP6_HLEN 40u
 #define HDR_MAX 20		/* extension headers (v6) or nested AH (v4) that pf walks */
 
+#define IP4_RF 0x8000u
 #define IP4_FRAG_MASK 0x3fffu	/* MF and offset */
 #define IP4_OFF_MASK 0x1fffu
 #define IP4_OPT_EOL 0
@@ -657,6 +658,12 @@ fp_parse_l4(struct fp_pkt *p)
 		p->flags |= FP_PF_FRAGMENT;
 		no_l4(p);
 		return FP_D_NONE;
+	}
+	if (unlikely(p->af == FP_AF_INET && p->frag_off & IP4_RF)) {
+		/* pf clears the reserved bit of whole packets */
+		fp_cksum_fix16(p->l3 + 10, rte_cpu_to_be_16(p->frag_off), rte_cpu_to_be_16(p->frag_off & ~IP4_RF));
+		p->frag_off &= ~IP4_RF;
+		p->l3[6] &= ~(IP4_RF >> 8);
 	}
 	switch (p->proto) {
 	case IPPROTO_TCP:

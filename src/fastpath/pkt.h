@@ -27,7 +27,13 @@
 #define FP_PF_SKIP_PF 0x0080	/* already filtered (deferred, synproxy's own) */
 #define FP_PF_BRIDGE 0x0100	/* came in on a bridge member */
 #define FP_PF_ROUTER_ALERT 0x0200 /* the only option is router alert (IGMP, MLD) */
-#define FP_PF_V6_HOPOPTS_JUMBO 0x0400
+#define FP_PF_JOINT 0x0400	/* both halves were tracked on the way in: nothing left to do on the way out */
+#define FP_PF_PARSED 0x0800	/* layer 4 and key are known */
+#define FP_PF_KEYLESS 0x1000	/* has no key: fragment */
+#define FP_PF_ICMP_ERROR 0x2000	/* key and hash are those of the quoted packet, as seen in the quoted packet's direction */
+#define FP_PF_ICMP_REPLY 0x4000
+#define FP_PF_NO_STATE 0x8000	/* makes no state whatever the rule says */
+#define FP_PF_V6_HOPOPTS_JUMBO 0x10000
 
 struct fp_pkt {
 	struct rte_mbuf *m;
@@ -37,7 +43,7 @@ struct fp_pkt {
 	uint8_t addr6[2][16];		/* v6 only: lo, hi */
 	uint16_t ifid;			/* interface of this side: came in on, or goes out by */
 	uint16_t rcvif;			/* came in on, FP_IFID_NONE if made here */
-	uint16_t flags;			/* FP_PF_* */
+	uint32_t flags;			/* FP_PF_* */
 	uint16_t l2_len;
 	uint8_t af;			/* FP_AF_* */
 	uint8_t proto;			/* of the last header, e.g. IPPROTO_TCP; v4 IPPROTO_ICMP, v6 IPPROTO_ICMPV6 */
@@ -51,11 +57,17 @@ struct fp_pkt {
 	uint16_t sport_be, dport_be;	/* TCP, UDP (0 otherwise) */
 	uint16_t frag_off;		/* v4: the word of flags and fragment offset, host order; v6: offset of the fragment header of
 					 * a true fragment, 0 none */
-	uint16_t frag_size;		/* v6 reassembled: largest fragment's IP length */
+	uint16_t frag_size;		/* v6 reassembled: IP length that its fragments leave with, the largest that came in */
+	uint16_t frag_hdr_len;		/* v6 reassembled: bytes before the fragment header, from l3 */
 	uint32_t frag_id;		/* v6 reassembled: id of the original */
 	uint16_t tag;			/* pf tag */
 	uint16_t v6_last_nh_off;	/* v6: offset of the byte that names proto */
 	uint32_t reason;		/* enum fp_reason of the last verdict */
+	uint32_t hint;			/* index of the record that may be its state (fp_table_candidate()) */
+	bool own_in;			/* the IN half made by this packet must stay in a record of its own */
+	struct fp_state *made;		/* record that this packet made on the way in, for the OUT half to join */
+	const struct fp_nexthop *nh;	/* way out, looked up once */
+	const struct fp_ifnet *oif;	/* interface of nh */
 };
 
 static inline const uint8_t *

@@ -21,6 +21,9 @@ struct fp_port {
 	bool probed;			/* attached by us: the device goes at detach */
 	bool configured;		/* queues are set up for the box's workers */
 	bool started;			/* device runs */
+	bool ran;			/* was started before */
+	bool retrying;			/* start failed for want of a peer */
+	unsigned retries;
 	bool dealt;			/* workers poll it and send to it */
 	bool stopped_by_user;		/* `port stop` */
 	bool promisc;			/* wanted; told to the device */

@@ -162,6 +162,9 @@ struct fp_state_ext {
 	uint64_t pktrate_last_us;
 	uint32_t pktrate_count;
 	uint32_t created_syncookie;
+	/* what one half counted alone while the record is shared, e.g. ICMP errors made here: [half][dir] */
+	int64_t extra_bytes[2][2];
+	int32_t extra_packets[2][2];
 	uint32_t next_free;
 };
 

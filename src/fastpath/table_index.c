@@ -589,6 +589,16 @@ fp_table_remove_half(struct fp_table *t, struct fp_state *st, int half)
 	fp_table_retire(t, fp_table_index(t, st));
 }
 
+void
+fp_table_add_half(struct fp_table *t, struct fp_state *st, int half)
+{
+	if (st->ifid[half] != FP_IFID_ALL)
+		st->flags |= FP_SF_BOUND;
+	fp_store(&t->halves, t->halves + 1);
+	/* release: the half's fields come before it; pairs with states_collide() */
+	fp_store_rel(&st->halves, (uint8_t)(st->halves | 1u << half));
+}
+
 struct fp_state *
 fp_state_uncouple(struct fp_table *t, struct fp_state *st, int half)
 {

@@ -458,6 +458,9 @@ fp_main_drain(struct fp_box *box, unsigned max)
 			case FP_PUNT_PFLOG:
 				fp_pflog_punted(box, m[j]);
 				break;
+			case FP_PUNT_OVERLOAD:
+				fp_overload_punted(box, m[j]);
+				break;
 			case FP_PUNT_PROTO:
 				fp_proto_punted(box, m[j]);
 				break;

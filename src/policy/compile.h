@@ -89,6 +89,12 @@ const struct pol_ruleset *pol_compiled_ruleset(const struct pol_compiled *c);
 void pol_match_burst(const struct pol_compiled *c, const struct pol_match_env *env, const struct pol_pkt *const *pkts,
 	unsigned n, struct pol_match *out);
 /*
+ * The same for one packet by the plain walk, with the interfaces and addresses of compile time, raising evals as
+ * pol_match_walk() does.
+ */
+void pol_match_counted(const struct pol_compiled *c, const struct pol_match_env *env, const struct pol_pkt *pkt,
+	struct pol_match *out, uint64_t *evals);
+/*
  * The same by walking the rules one after the other, as pf does: the reference of the property test, and needs no EAL.
  * evals: NULL, or rs->n_rules counters, indexed as rs->rules, that are raised by one for each rule that pf would have
  * evaluated (its "Evaluations", with pf's skip steps).

@@ -209,3 +209,10 @@ pol_match_burst(const struct pol_compiled *c, const struct pol_match_env *env, c
 			finish(c, cl, env, pkts[which[k][i]], found[i], &out[which[k][i]]);
 	}
 }
+
+void
+pol_match_counted(const struct pol_compiled *c, const struct pol_match_env *env, const struct pol_pkt *pkt,
+	struct pol_match *out, uint64_t *evals)
+{
+	pol_match_walk(c->rs, &c->ifs, env, pkt, out, evals);
+}

@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The whole way of one packet that is not on the short path: pf in, local or onwards, pf out, wire. Worker only. */
+#ifndef FP_FORWARD_H
+#define FP_FORWARD_H
+
+#include "pf.h"
+
+/* p: after fp_parse_ip() and fp_pf_classify(), on the worker that owns the flow; p->ifid set. The mbuf is consumed. */
+void fp_forward(struct fp_worker *w, struct fp_pkt *p);
+
+#endif

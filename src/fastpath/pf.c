@@ -1,0 +1,390 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* pf on one packet: see pf.h. Rules and state creation are in pf_rules.c, ICMP errors in pf_icmp.c. */
+#include <netinet/in.h>
+#include <string.h>
+
+#include "icmp_map.h"
+#include "make.h"
+#include "parse.h"
+#include "pf_priv.h"
+#include "tcp_norm.h"
+#include "tcp_track.h"
+
+/* ---- keys */
+void
+fp_pf_key(struct fp_worker *w, struct fp_pkt *p, const uint8_t *src, const uint8_t *dst, uint16_t sport, uint16_t dport,
+	uint8_t proto)
+{
+	bool hi;
+
+	if (p->af == FP_AF_INET) {
+		uint32_t s, d;
+
+		memcpy(&s, src, 4);
+		memcpy(&d, dst, 4);
+		fp_key_make4(&p->key, s, d, sport, dport, proto, &hi);
+		p->hash = fp_key_hash4(&p->key, w->box->hash_secret);
+	} else
+		p->hash = fp_key_make6(&p->key, p->addr6, src, dst, sport, dport, proto, &hi, w->box->hash_secret);
+	p->flags = (p->flags & ~FP_PF_SRC_HI) | (hi ? FP_PF_SRC_HI : 0);
+	p->hint = FP_STATE_NONE;
+}
+
+bool
+fp_pkt_pullup(struct fp_pkt *p, unsigned len)
+{
+	unsigned off = p->l3 - rte_pktmbuf_mtod(p->m, uint8_t *);
+
+	if (off + len > UINT16_MAX || !fp_pullup(&p->m, off + len))
+		return false;
+	p->l3 = rte_pktmbuf_mtod_offset(p->m, uint8_t *, off);
+	return true;
+}
+
+enum fp_drop
+fp_pf_classify(struct fp_worker *w, struct fp_pkt *p)
+{
+	struct fp_icmp_map map;
+	enum fp_drop d;
+
+	p->reason = FP_R_NONE;
+	if ((d = fp_parse_l4(p)) != FP_D_NONE)
+		return d;
+	p->flags |= FP_PF_PARSED;
+	if (p->flags & FP_PF_FRAGMENT) {
+		p->flags |= FP_PF_KEYLESS;
+		fp_pf_key(w, p, fp_pkt_src(p), fp_pkt_dst(p), 0, 0, 0);
+		return FP_D_NONE;
+	}
+	if (p->proto == (p->af == FP_AF_INET ? IPPROTO_ICMP : IPPROTO_ICMPV6)) {
+		uint8_t *l4 = p->l3 + p->l4_off;
+		unsigned need = fp_icmp_hlen(p->af, p->icmp_type);
+
+		if (p->l4_off + need > p->ip_len || !fp_pkt_contiguous(p, p->l4_off + need)) {
+			p->reason = FP_R_SHORT;
+			return FP_D_L4_SHORT;
+		}
+		l4 = p->l3 + p->l4_off;
+		if (!fp_icmp_map(&map, p->af, l4, p->ip_len - p->l4_off)) {
+			p->reason = FP_R_SHORT;
+			return FP_D_L4_SHORT;
+		}
+		if (map.error) {
+			p->flags |= FP_PF_ICMP_ERROR | FP_PF_NO_STATE;
+			fp_pf_icmp_quote_key(w, p);
+			return FP_D_NONE;
+		}
+		p->flags |= (map.reply ? FP_PF_ICMP_REPLY : 0) | (map.never_state ? FP_PF_NO_STATE : 0);
+		fp_pf_key(w, p, fp_pkt_src(p), fp_pkt_dst(p), map.sport_be, map.dport_be, p->proto);
+		return FP_D_NONE;
+	}
+	fp_pf_key(w, p, fp_pkt_src(p), fp_pkt_dst(p), p->sport_be, p->dport_be, p->proto);
+	return FP_D_NONE;
+}
+
+/* ---- joint processing of a shared record */
+static bool
+bad_options(const struct fp_pkt *p)
+{
+	return (p->flags & (FP_PF_OPTIONS | FP_PF_ROUTER_ALERT)) == FP_PF_OPTIONS;
+}
+
+/*
+ * Both halves live in c->st. Decide whether this pass may speak for both; if not, give the half that this packet does
+ * not speak to a record of its own, so that only this one changes. Without memory for that both change: better than to
+ * lose the connection.
+ */
+static void
+couple_or_part(struct pf_ctx *c)
+{
+	struct fp_worker *w = c->w;
+	struct fp_state *st = c->st, *other;
+	int oh = !c->half;
+
+	c->joint = false;
+	if (st->halves != FP_HALVES_BOTH)
+		return;
+	if (st->hflags[oh] & FP_HF_PURGE)	/* nothing will be tracked there any more */
+		return;
+	if (!c->out && c->joint_if != NULL && (st->ifid[oh] == FP_IFID_ALL || st->ifid[oh] == c->joint_if->ifid) &&
+	    (!bad_options(c->p) || (st->hflags[0] & st->hflags[1] & FP_HF_ALLOW_OPTS))) {
+		c->joint = true;
+		return;
+	}
+	if ((other = fp_state_uncouple(w->table, st, oh)) == NULL) {
+		c->joint = !c->out && c->joint_if != NULL;
+		return;
+	}
+	fp_count(&w->cnt.totals[FP_T_UNCOUPLED], 1);
+}
+
+static void
+count_halves(struct pf_ctx *c)
+{
+	struct fp_state *st = c->st;
+	int dir = c->half == FP_HALF_IN ? c->out : !c->out;	/* pf: 0 if pd->dir == state's direction */
+
+	fp_state_count(st, dir, c->p->ip_len);
+	if (st->halves == FP_HALVES_BOTH && !c->joint && !(st->hflags[!c->half] & FP_HF_PURGE)) {
+		/* only one half saw it, yet the record is still shared (no memory to part): keep the sums right */
+		struct fp_state_ext *x = fp_state_ext_get(c->w->table, st);
+
+		if (x != NULL) {
+			x->extra_packets[!c->half][dir]--;
+			x->extra_bytes[!c->half][dir] -= c->p->ip_len;
+		}
+	}
+}
+
+/* Answer to the sender (RST) or on behalf of the receiver (challenge ACK), as tracking asked. */
+static void
+send_segment(struct pf_ctx *c, const struct fp_track_out *o)
+{
+	struct fp_pkt *p = c->p;
+	struct fp_tcp_make t = { .af = p->af, .src = fp_pkt_dst(p), .dst = fp_pkt_src(p), .sport_be = p->dport_be,
+		.dport_be = p->sport_be, .seq = o->seq, .ack = o->ack };
+	struct rte_mbuf *m;
+
+	if (o->send_challenge)
+		t.flags = FP_TH_ACK;
+	else if (o->send_rst)
+		t.flags = FP_TH_RST;
+	else
+		return;
+	if ((m = fp_make_tcp(c->w, &t)) != NULL)
+		fp_originate(c->w, m, p->af, c->ifp, true);
+}
+
+static enum pf_res
+track_tcp(struct pf_ctx *c)
+{
+	struct fp_worker *w = c->w;
+	struct fp_state *st = c->st;
+	struct fp_pkt *p = c->p;
+	uint8_t *th = p->l3 + p->l4_off;
+	struct fp_tcp_seg seg;
+	struct fp_track_out o = { .reason = FP_R_NONE };
+	struct fp_peer saved[2] = { st->peer[0], st->peer[1] };
+	bool was_half_open = fp_state_half_open(st);
+	unsigned halves;
+	enum fp_verdict v;
+	enum pf_res res;
+
+	if (st->peer[0].state >= FP_TCPS_PROXY_SRC)
+		return fp_pf_synproxy(c);
+	couple_or_part(c);
+	halves = c->joint ? 2 : 1;
+	fp_tcp_seg_read(&seg, th, p->l4_hlen, p->ip_len - p->l4_off - p->l4_hlen);
+	v = fp_pf_tcp_step(c, &seg, &o);
+	if (was_half_open && !fp_state_half_open(st))
+		w->half_open -= halves;
+	if (v == FP_V_NO_STATE) {	/* a new connection on the addresses and ports of a finished one */
+		fp_state_purge(w, st, c->half);
+		c->st = NULL;
+		return PF_NOSTATE;
+	}
+	if (v == FP_V_DROP) {
+		fp_reason(w, o.reason);
+		/* pf's second half never saw this packet: if the first one changed it goes its own way now */
+		if (c->joint && memcmp(saved, st->peer, sizeof(saved)) != 0) {
+			struct fp_state *other = fp_state_uncouple(w->table, st, !c->half);
+
+			if (other != NULL) {
+				memcpy(other->peer, saved, sizeof(saved));
+				fp_count(&w->cnt.totals[FP_T_UNCOUPLED], 1);
+			}
+		}
+		send_segment(c, &o);
+		c->drop = o.reason == FP_R_BAD_TIMESTAMP ? FP_D_BAD_TIMESTAMP : FP_D_STATE_MISMATCH;
+		return PF_DROP;
+	}
+	if (o.modulate)
+		fp_tcp_write_modulated(th, p->l4_hlen, &o);
+	res = PF_PASS;
+	if (o.established)
+		res = fp_pf_established(c);
+	return res;
+}
+
+/* ---- a packet that may have a state */
+static bool
+find(struct pf_ctx *c)
+{
+	struct fp_pkt *p = c->p;
+	bool hi = p->flags & FP_PF_SRC_HI;
+
+	fp_count(&c->w->cnt.totals[FP_T_STATE_SEARCHES], 1);
+	c->st = fp_table_find(c->w->table, &p->key, p->addr6, p->hash, c->out, hi, c->ifp->ifid, p->hint);
+	if (c->st == NULL)
+		return false;
+	c->half = fp_state_half(c->st, c->out, hi);
+	c->rev = hi != !!(c->st->flags & FP_SF_SRC_HI);
+	return true;
+}
+
+static enum pf_res
+with_state(struct pf_ctx *c)
+{
+	struct fp_state *st = c->st;
+	struct fp_pkt *p = c->p;
+
+	if (st->flags & FP_SF_EXT && !c->rev && !fp_pf_pktrate_ok(c)) {
+		/* pf: the packet finds no state then, and the search says drop */
+		fp_reason(c->w, FP_R_STATE_INSERT);
+		c->drop = FP_D_PKT_RATE;
+		return PF_DROP;
+	}
+	switch (p->proto) {
+	case IPPROTO_TCP:
+		return track_tcp(c);
+	case IPPROTO_UDP:
+		couple_or_part(c);
+		fp_udp_track(st, c->rev, c->w->now_sec);
+		return PF_PASS;
+	case IPPROTO_ICMP:
+	case IPPROTO_ICMPV6:
+		if (p->proto == (p->af == FP_AF_INET ? IPPROTO_ICMP : IPPROTO_ICMPV6)) {
+			/* an answer must travel opposite to the question, a question along with it */
+			if (!!(p->flags & FP_PF_ICMP_REPLY) != c->rev) {
+				fp_reason(c->w, FP_R_STATE_MISMATCH);
+				c->drop = FP_D_ICMP_MISMATCH;
+				return PF_DROP;
+			}
+			couple_or_part(c);
+			fp_icmp_track(st, c->w->now_sec);
+			return PF_PASS;
+		}
+		/* FALLTHROUGH */
+	default:
+		couple_or_part(c);
+		fp_other_track(st, c->rev, c->w->now_sec);
+		return PF_PASS;
+	}
+}
+
+static enum pf_res
+test(struct pf_ctx *c)
+{
+	struct fp_pkt *p = c->p;
+	enum pf_res res;
+
+	if (p->flags & FP_PF_KEYLESS)
+		return fp_pf_rules(c);
+	if (p->flags & FP_PF_ICMP_ERROR) {
+		res = fp_pf_icmp_error(c);
+		return res == PF_NOSTATE ? fp_pf_rules(c) : res;
+	}
+	if (p->proto == IPPROTO_TCP) {
+		if (!c->out && (p->tcp_flags & (FP_TH_SYN | FP_TH_ACK | FP_TH_RST)) == FP_TH_SYN && fp_pf_syncookie_send(c))
+			return PF_DROP;
+		switch (fp_tcp_normalize(p->l3 + p->l4_off)) {
+		case FP_TCP_NORM_DROP:
+			fp_reason(c->w, FP_R_NORMALIZE);
+			c->drop = FP_D_TCP_FLAGS;
+			return PF_DROP;
+		case FP_TCP_NORM_CHANGED:
+			p->tcp_flags = p->l3[p->l4_off + 13];
+			break;
+		case FP_TCP_NORM_OK:
+			break;
+		}
+	}
+	if (p->af == FP_AF_INET6 && p->proto == IPPROTO_ICMPV6) {
+		uint8_t r = fp_icmp6_link_check(p->icmp_type, p->ttl, fp_pkt_src(p));
+
+		if (r != FP_R_NONE) {
+			fp_reason(c->w, r);
+			c->drop = r == FP_R_NORMALIZE ? FP_D_ND_HOPLIMIT : FP_D_MLD;
+			return PF_DROP;
+		}
+	}
+	if (find(c)) {
+		res = with_state(c);
+		if (res != PF_NOSTATE)
+			return res;
+	}
+	if (!c->out && p->proto == IPPROTO_TCP && (p->tcp_flags & (FP_TH_SYN | FP_TH_RST | FP_TH_ACK)) == FP_TH_ACK) {
+		res = fp_pf_syncookie_answer(c);
+		if (res != PF_NOSTATE)
+			return res;
+	}
+	return fp_pf_rules(c);
+}
+
+/* ---- after the decision */
+static void
+log_packet(struct pf_ctx *c, bool pass, enum fp_drop why)
+{
+	struct rte_mbuf *copy = rte_pktmbuf_copy(c->p->m, c->w->pool, c->p->l2_len, 256);
+	struct fp_mbuf_priv *priv;
+
+	if (copy == NULL)
+		return;
+	priv = fp_priv(copy);
+	memset(priv, 0, sizeof(*priv));
+	priv->dir = c->out;
+	priv->af = c->p->af;
+	priv->rule_uid = c->rt->rule->uid;
+	priv->action = pass ? 0 : 1;
+	priv->reason = pass ? FP_R_MATCH : why == FP_D_RULE ? FP_R_MATCH : c->p->reason;
+	fp_punt(c->w, copy, FP_PUNT_PFLOG, c->ifp->ifid);
+}
+
+bool
+fp_pf(struct fp_worker *w, struct fp_pkt *p, bool out, const struct fp_ifnet *ifp, const struct fp_ifnet *joint_if)
+{
+	struct pf_ctx c = { .w = w, .p = p, .conf = w->conf, .out = out, .ifp = ifp, .joint_if = joint_if,
+		.drop = FP_D_RULE };
+	enum pf_res res;
+
+	if (!w->conf->pf_enabled || ifp->pf_skip)
+		return true;
+	p->ifid = ifp->ifid;
+	if (out && p->flags & FP_PF_JOINT)
+		return true;
+	if (!(p->flags & FP_PF_PARSED)) {
+		enum fp_drop d = fp_pf_classify(w, p);
+
+		if (d != FP_D_NONE) {
+			fp_reason(w, p->reason);
+			fp_drop(w, p->m, d);
+			return false;
+		}
+	}
+	c.rt = fp_rule(w->box, FP_RULE_NONE);
+	res = test(&c);
+	if (res == PF_CONSUMED)
+		return false;
+	/* options that the rule (or the rule of the state) does not allow: the state has moved already, as in pf */
+	if (res == PF_PASS && bad_options(p)) {
+		bool ok = c.st != NULL ? c.st->hflags[c.half] & FP_HF_ALLOW_OPTS : c.match.rule->rf & POL_RF_ALLOW_OPTS;
+
+		if (!ok) {
+			fp_reason(w, FP_R_IP_OPTION);
+			c.drop = FP_D_IP_OPTIONS;
+			res = PF_DROP;
+		}
+	}
+	if (res == PF_PASS) {
+		fp_pf_scrub(&c);
+		if (c.st != NULL) {
+			if (!c.joined)
+				count_halves(&c);
+		}
+		else
+			fp_rule_count_packet(w, c.rt, out, p->ip_len);
+		if (c.log || (c.st != NULL && c.st->hflags[c.half] & FP_HF_LOG_ALL))
+			log_packet(&c, true, FP_D_NONE);
+		if (c.joint)
+			p->flags |= FP_PF_JOINT;
+		for (unsigned i = 0; i < c.match.n_matched; i++)
+			fp_rule_count_packet(w, fp_rule(w->box, c.match.matched[i]->uid), out, p->ip_len);
+		return true;
+	}
+	if (c.st == NULL && c.rt->rule->action == POL_BLOCK)
+		fp_rule_count_packet(w, c.rt, out, p->ip_len);
+	if (c.log)
+		log_packet(&c, false, c.drop);
+	fp_drop(w, p->m, c.drop);
+	return false;
+}
