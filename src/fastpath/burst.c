@@ -56,6 +56,7 @@ hand_over(struct fp_worker *w, struct fp_pkt *p, unsigned to)
 	priv->l2_len = p->l2_len;
 	priv->hash = p->frag_id;
 	priv->handover_dir = p->frag_size;
+	priv->rule_uid = p->frag_hdr_len;
 	p->m->port = w->conf->ifs[p->ifid].port_id;
 	if (rte_ring_mp_enqueue(w->box->workers[to]->handover, p->m) != 0) {
 		fp_drop(w, p->m, FP_D_HANDOVER_FULL);
@@ -200,14 +201,16 @@ count_l4_drop(struct fp_worker *w, struct fp_pkt *p, enum fp_drop d)
 	fp_drop(w, p->m, d);
 }
 
-/* Reassembly: K_LONG with a whole packet in p, or K_GONE. */
+/* Reassembly: K_LONG with a whole packet in p (or the fragment, if reassembly is off), or K_GONE. */
 static enum kind
 reassemble(struct fp_worker *w, struct fp_pkt *p)
 {
 	enum fp_drop d = FP_D_FRAG_MALFORMED;
 
-	p->reason = FP_R_NONE;
+	fp_pf_reass_configure(w); /* a rule set may just have been loaded */
 	switch (fp_reass_input(w->reass, p, w->now_sec, &d)) {
+	case FP_REASS_PASS:
+		return K_LONG;
 	case FP_REASS_HELD:
 		fp_count(&w->cnt.totals[FP_T_FRAG_HELD], 1);
 		return K_GONE;
@@ -221,10 +224,21 @@ reassemble(struct fp_worker *w, struct fp_pkt *p)
 	}
 }
 
+/* IPv6 shows it after a walk only: true for headers that may come before that of a fragment. */
 static bool
-is_fragment(const struct fp_pkt *p)
+maybe_fragment(const struct fp_pkt *p)
 {
-	return p->af == FP_AF_INET ? (p->frag_off & 0x3fff) != 0 : p->frag_off != 0;
+	if (p->af == FP_AF_INET)
+		return (p->frag_off & 0x3fff) != 0;
+	switch (p->proto) {
+	case IPPROTO_HOPOPTS:
+	case IPPROTO_ROUTING:
+	case IPPROTO_FRAGMENT:
+	case IPPROTO_AH:
+	case IPPROTO_DSTOPTS:
+		return true;
+	}
+	return false;
 }
 
 /* Fragments of one packet meet on one worker: addresses alone choose it. */
@@ -314,9 +328,15 @@ parse_long(struct fp_worker *w, struct fp_pkt *p, uint16_t port_id, bool handed,
 		p->flags |= FP_PF_REASSEMBLED;
 		p->frag_id = priv->hash;
 		p->frag_size = priv->handover_dir;
+		p->frag_hdr_len = priv->rule_uid;
 	}
-	if (is_fragment(p) && c->pf_enabled && !ifp->pf_skip && c->reassemble) {
-		if (w->distribute && !handed) {
+	/* pf's walk comes before reassembly: it refuses some fragments, and finds those of IPv6 */
+	if (c->pf_enabled && !ifp->pf_skip && maybe_fragment(p) && (d = fp_parse_l4(p)) != FP_D_NONE) {
+		count_l4_drop(w, p, d);
+		return K_GONE;
+	}
+	if (c->pf_enabled && !ifp->pf_skip && p->flags & FP_PF_FRAGMENT) {
+		if (w->distribute && !handed && c->reassemble) {
 			unsigned to = owner(w, fragment_hash(w, p));
 
 			if (to != w->id) {
@@ -326,7 +346,7 @@ parse_long(struct fp_worker *w, struct fp_pkt *p, uint16_t port_id, bool handed,
 		}
 		if (reassemble(w, p) == K_GONE)
 			return K_GONE;
-		handed = false;		/* now the whole packet is to be steered */
+		handed = handed && !c->reassemble;	/* now the whole packet is to be steered */
 	}
 	if ((d = fp_pf_classify(w, p)) != FP_D_NONE) {
 		if (!c->pf_enabled || ifp->pf_skip) {

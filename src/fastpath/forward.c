@@ -88,6 +88,17 @@ icmp_error(struct fp_worker *w, struct fp_pkt *p, uint8_t type, uint8_t code, ui
 		fp_originate(w, m, p->af, ifp, false);
 }
 
+/* A v6 fragment that was this large when it came in: its sender hears of it as if nobody had put it together here. */
+static void
+piece_too_big(struct fp_worker *w, const struct fp_pkt *whole, struct rte_mbuf *m, uint16_t mtu)
+{
+	struct fp_pkt p = { .m = m, .flags = whole->flags & FP_PF_LOCAL, .rcvif = whole->rcvif, .ifid = whole->ifid };
+
+	if (fp_parse_ip(&p, 0, FP_AF_INET6) == FP_D_NONE && fp_parse_l4(&p) == FP_D_NONE)
+		icmp_error(w, &p, 2, 0, mtu);
+	fp_drop(w, p.m, FP_D_NEED_FRAG);
+}
+
 /* From the IP header on to the wire: cut if needed, Ethernet header, transmit. p->m is consumed. */
 static void
 ip_output(struct fp_worker *w, struct fp_pkt *p, const struct fp_ifnet *oif, const struct fp_nexthop *nh)
@@ -123,8 +134,12 @@ ip_output(struct fp_worker *w, struct fp_pkt *p, const struct fp_ifnet *oif, con
 				return;
 			}
 			fp_count(&w->cnt.totals[FP_T_FRAGMENTED], 1);
-			for (int i = 0; i < n; i++)
-				fp_l2_output(w, oif, out[i], p->af, hopbuf);
+			for (int i = 0; i < n; i++) {
+				if (out[i]->pkt_len > oif->mtu)
+					piece_too_big(w, p, out[i], oif->mtu);
+				else
+					fp_l2_output(w, oif, out[i], p->af, hopbuf);
+			}
 			return;
 		}
 	}

@@ -35,5 +35,7 @@ void fp_originate(struct fp_worker *w, struct rte_mbuf *m, uint8_t af, const str
 
 /* Once a loop; most of it once a second: cookies' keys, sources, settings of reassembly. */
 void fp_pf_housekeeping(struct fp_worker *w);
+/* Tell reassembly what w->conf says; cheap when nothing changed. */
+void fp_pf_reass_configure(struct fp_worker *w);
 
 #endif

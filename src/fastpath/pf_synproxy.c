@@ -432,18 +432,25 @@ fp_worker_fini(struct fp_worker *w)
 }
 
 void
+fp_pf_reass_configure(struct fp_worker *w)
+{
+	const struct fp_conf *c = w->conf;
+	const struct fp_reass_conf rc = { .max_frags = c->limit[POL_LIMIT_FRAGS], .timeout_sec = c->timeout[POL_TM_FRAG],
+		.no_df = c->reassemble_nodf, .off = !c->reassemble };
+
+	fp_reass_configure(w->reass, &rc);
+}
+
+void
 fp_pf_housekeeping(struct fp_worker *w)
 {
 	struct cookies *k = w->cookies;
-	struct fp_reass_conf rc;
 
 	if (k->tick_sec == w->now_sec)
 		return;
 	k->tick_sec = w->now_sec;
 	cookies_ready(w);
 	fp_syncookie_tick(&k->sc, half_open_total(w->box), inflight_total(w->box), w->now_sec, crypto_random, w);
-	rc = (struct fp_reass_conf){ .max_frags = w->conf->limit[POL_LIMIT_FRAGS], .timeout_sec = w->conf->timeout[POL_TM_FRAG],
-		.no_df = w->conf->reassemble_nodf };
-	fp_reass_configure(w->reass, &rc);
+	fp_pf_reass_configure(w);
 	fp_srcnode_expire(w);
 }

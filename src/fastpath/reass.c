@@ -65,7 +65,8 @@ struct queue {
 };
 
 struct fp_reass {
-	struct fp_reass_conf conf;
+	struct fp_reass_conf conf;	/* in force: asked, within what there is memory for */
+	struct fp_reass_conf asked;
 	int socket;
 	uint64_t secret[2];
 	uint32_t cap;		/* pieces, and queues: each has at least one piece */
@@ -632,7 +633,10 @@ grow(struct fp_reass *r, uint32_t cap)
 void
 fp_reass_configure(struct fp_reass *r, const struct fp_reass_conf *conf)
 {
-	r->conf = *conf;
+	if (r->cap != 0 && conf->max_frags == r->asked.max_frags && conf->timeout_sec == r->asked.timeout_sec &&
+		conf->no_df == r->asked.no_df && conf->off == r->asked.off)
+		return;
+	r->asked = r->conf = *conf;
 	if (r->conf.max_frags == 0 || r->conf.max_frags > FP_REASS_FRAGS_MAX)
 		r->conf.max_frags = FP_REASS_FRAGS_MAX;
 	if (r->conf.max_frags > r->cap && !grow(r, r->conf.max_frags))

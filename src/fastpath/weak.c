@@ -12,7 +12,6 @@
 
 WEAK void fp_pflog_punted(struct fp_box *box, struct rte_mbuf *m) { rte_pktmbuf_free(m); }
 WEAK void fp_proto_punted(struct fp_box *box, struct rte_mbuf *m) { rte_pktmbuf_free(m); }
-WEAK unsigned fp_reass_held(const struct fp_reass *r) { return 0; }
 WEAK const uint32_t pol_limit_defaults[POL_LIMIT_MAX] = { [POL_LIMIT_FRAGS] = 8192 };
 /* The published configuration keeps pf's defaults and no rules. */
 WEAK void fp_conf_policy_get(struct fp_box *box, struct fp_conf *c) { }
