@@ -44,6 +44,7 @@ test_there_and_back(void **state)
 	static const struct { uint16_t mss, mss_back; uint8_t ws, ws_back; } rows[] = {
 		{ 1460, 1460, 0, 0 }, { 1459, 1452, 1, 1 }, { 65535, 1460, 2, 2 }, { 512, 216, 3, 2 }, { 536, 536, 4, 4 },
 		{ 1200, 1200, 5, 4 }, { 1360, 1360, 6, 6 }, { 1399, 1360, 7, 7 }, { 1440, 1440, 8, 8 }, { 100, 216, 14, 8 },
+		{ 1452, 1452, 3, 2 },
 	};
 	struct fp_syncookie sc;
 
@@ -180,6 +181,40 @@ test_off_with_cookies_in_flight(void **state)
 	assert_false(fp_syncookie_check(&sc, &f, iss + 1, &syn));
 }
 
+/* Bytes 0, 1, 2 ... as key, as in the test vectors of the SipHash paper, whose inputs are 0, 1, 2 ... too. */
+static uint64_t
+paper_key(void *arg)
+{
+	unsigned *calls = arg;
+
+	return (*calls)++ % 2 ? 0x0f0e0d0c0b0a0908 : 0x0706050403020100;
+}
+
+static void
+test_known_answers(void **state)
+{
+	struct fp_syncookie sc = { .parity = 1 };
+	struct fp_syncookie_flow f;
+	uint8_t in[41];
+	unsigned calls = 0;
+
+	for (unsigned i = 0; i < sizeof(in); i++)
+		in[i] = i;
+	fp_syncookie_config(&sc, FP_SYNCOOKIE_ALWAYS, 1000, 0, 0, 100, paper_key, &calls);
+	assert_int_equal(sc.parity, 0);
+	/* the hashed bytes end with the number and the cookie byte, which the options below make what it has to be */
+	f = (struct fp_syncookie_flow){ .src = in, .dst = in + 4, .addr_len = 4 };
+	memcpy(&f.sport_be, in + 8, 2);
+	memcpy(&f.dport_be, in + 10, 2);
+	memcpy(&f.seq, in + 12, 4);
+	assert_int_equal(fp_syncookie_make(&sc, &f, 500, 4), 0x4524ae55);
+	f = (struct fp_syncookie_flow){ .src = in, .dst = in + 16, .addr_len = 16 };
+	memcpy(&f.sport_be, in + 32, 2);
+	memcpy(&f.dport_be, in + 34, 2);
+	memcpy(&f.seq, in + 36, 4);
+	assert_int_equal(fp_syncookie_make(&sc, &f, 1000, 1), 0x51541b79);
+}
+
 static void
 test_mss(void **state)
 {
@@ -193,7 +228,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_there_and_back), cmocka_unit_test(test_forged), cmocka_unit_test(test_keys_age),
-		cmocka_unit_test(test_adaptive), cmocka_unit_test(test_off_with_cookies_in_flight), cmocka_unit_test(test_mss),
+		cmocka_unit_test(test_adaptive), cmocka_unit_test(test_off_with_cookies_in_flight), cmocka_unit_test(test_known_answers), cmocka_unit_test(test_mss),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

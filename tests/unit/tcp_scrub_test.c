@@ -137,6 +137,11 @@ test_paws_rows(void **state)
 		build("PA", 5, 1, rows[i].val, rows[i].ecr ? rows[i].ecr + SRV_MOD : 0);
 		if (!pass(0) || out_val() != rows[i].val + CLI_MOD)
 			fail_msg("%s while opening", rows[i].name);
+		handshake();
+		st.peer[0].state = FP_TCPS_SYN_SENT;
+		build("PA", 5, 1, rows[i].val, rows[i].ecr ? rows[i].ecr + SRV_MOD : 0);
+		if (!pass(0))
+			fail_msg("%s while opening", rows[i].name);
 	}
 }
 
@@ -161,10 +166,10 @@ test_missing_stamp(void **state)
 	assert_true(pass(0));
 
 	handshake();
-	build("A", 3, 1, 1002, 0);
+	build("A", 1, 1, 1002, 0);
 	assert_true(pass(0));
 	assert_true(side[0].flags & FP_SCRUB_DATA_TS);
-	build("A", 3, 0, 0, 0);
+	build("A", 1, 0, 0, 0);
 	assert_false(pass(0));
 	build("A", 0, 0, 0, 0);	/* empty ACKs may go without */
 	assert_true(pass(0));
@@ -204,6 +209,53 @@ test_idle_and_old(void **state)
 	build("A", 5, 1, 1, 1 + SRV_MOD);
 	assert_true(fp_scrub_packet(side, &st, 0, &pkt, now_us, 5, TSDIFF));
 	assert_true(side[0].flags & FP_SCRUB_PAWS_IDLED);
+}
+
+/* 24 days to the second, in a box that has been up for long and a state that claims to be young. */
+static void
+test_idle_edge(void **state)
+{
+	for (int over = 0; over < 2; over++) {
+		handshake();
+		side[0].last_us = side[1].last_us = 1000 * DAY * SEC;
+		now_us = (1024 * DAY + over) * SEC;
+		build("A", 5, 1, 999, 5000 + SRV_MOD);
+		assert_int_equal(fp_scrub_packet(side, &st, 0, &pkt, now_us, 5, TSDIFF), over);
+	}
+}
+
+/* What is remembered while PAWS is armed only grows. */
+static void
+test_reordered(void **state)
+{
+	handshake();
+	build("A", 1, 1, 1010, 5000 + SRV_MOD);
+	assert_true(pass(0));
+	build("A", 1, 1, 5010, 1010 + CLI_MOD);
+	assert_true(pass(1));
+	build("A", 1, 1, 1020, 5010 + SRV_MOD);
+	assert_true(pass(0));
+	build("A", 1, 1, 1015, 5000 + SRV_MOD);	/* late */
+	assert_true(pass(0));
+	assert_int_equal(side[0].tsval, 1020);
+	assert_int_equal(side[0].tsecr, 5010);
+	assert_int_equal(side[0].tsval0, 1000);
+	build("A", 1, 1, 5011, 1021 + CLI_MOD);	/* echo of what was not sent */
+	assert_false(pass(1));
+	build("A", 1, 1, 5011, 1020 + CLI_MOD);
+	assert_true(pass(1));
+	/* before anything was echoed the last value counts, whatever it is */
+	memset(side, 0, sizeof(side));
+	build("S", 0, 1, 1000, 0);
+	fp_scrub_init(&side[0], &pkt, CLI_MOD, now_us);
+	build("S", 0, 1, 900, 0);
+	assert_true(pass(0));
+	assert_int_equal(side[0].tsval, 900);
+	assert_int_equal(side[0].tsval0, 1000);
+	build("A", 0, 1, 800, 7);
+	assert_true(pass(0));
+	assert_int_equal(side[0].tsval0, 800);
+	assert_int_equal(side[0].tsecr, 7);
 }
 
 static void
@@ -280,7 +332,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_init), cmocka_unit_test(test_paws_rows), cmocka_unit_test(test_two_stamps),
-		cmocka_unit_test(test_missing_stamp), cmocka_unit_test(test_idle_and_old), cmocka_unit_test(test_ttl),
+		cmocka_unit_test(test_missing_stamp), cmocka_unit_test(test_idle_and_old), cmocka_unit_test(test_idle_edge), cmocka_unit_test(test_reordered), cmocka_unit_test(test_ttl),
 		cmocka_unit_test(test_one_side), cmocka_unit_test(test_after_takeover),
 	};
 

@@ -195,6 +195,41 @@ test_scaling(void **state)
 	ROWS(capped, false, &st);
 }
 
+/* Step B: which upper edge a side starts with. */
+static void
+test_first_edge(void **state)
+{
+	/* still unset: taken whatever the number is */
+	static const struct tcp_row unset[] = {
+		{ '>', "S", 5000, 0, 0, 1000, NO_OPT, W_PASS, SS, CL, T_FIRST, {}, { 0, 1, 1 } },
+		{ '<', "SA", 3000000000, 5001, 0, 2000, NO_OPT, W_PASS, ES, SS, T_OPEN, {}, { 3000000001, 3000001001, 2000 } },
+	};
+	/* a second SYN has set it: it moves forwards only, and on a circle 3000000000 lies behind 1000 */
+	static const struct tcp_row behind[] = {
+		{ '>', "S", 5000, 0, 0, 1000, NO_OPT, W_PASS, SS, CL, T_FIRST, {}, { 0, 1, 1 } },
+		{ '>', "S", 5000, 0, 0, 1000, NO_OPT, W_PASS, SS, CL, T_OPEN, { 5001, 5002, 1000 }, { 0, 1000, 1 } },
+		{ '<', "SA", 3000000000, 5001, 0, 2000, NO_OPT, W_PASS, ES, SS, T_OPEN, {}, { 3000000001, 1000, 2000 } },
+		{ '>', "A", 5001, 3000000001, 0, 1000, NO_OPT, W_PASS, ES, ES, T_EST, {}, { 3000000001, 1000, 2000 } },
+	};
+	static const struct tcp_row ahead[] = {
+		{ '>', "S", 5000, 0, 0, 1000, NO_OPT, W_PASS, SS, CL, T_FIRST, {}, { 0, 1, 1 } },
+		{ '>', "S", 5000, 0, 0, 1000, NO_OPT, W_PASS, SS, CL, T_OPEN, { 5001, 5002, 1000 }, { 0, 1000, 1 } },
+		{ '<', "SA", 90000, 5001, 0, 2000, NO_OPT, W_PASS, ES, SS, T_OPEN, {}, { 90001, 91001, 2000 } },
+	};
+	/* a SYN with number 0 comes again as a first packet; the window of a scaled one is brought down only when both scale */
+	static const struct tcp_row zero[] = {
+		{ '>', "S", 0, 0, 0, 1000, 3, W_PASS, SS, CL, T_FIRST, { 0, 2, 125 }, { 0, 1, 1 } },
+		{ '>', "S", 0, 0, 0, 1000, 3, W_PASS, SS, CL, T_OPEN, { 1, 2, 1000 }, { 0, 1000, 1 } },
+	};
+	struct fp_state st;
+
+	ROWS(unset, false, &st);
+	ROWS(behind, false, &st);
+	ROWS(ahead, false, &st);
+	ROWS(zero, false, &st);
+	assert_int_equal(st.peer[0].wscale, 0x83);
+}
+
 /* Step C and D, test by test. */
 static void
 test_edges(void **state)
@@ -246,8 +281,16 @@ test_edges(void **state)
 		{ '<', "A", 90001, 7001, 0, 0, NO_OPT, W_PASS, ES, ES, T_EST, { 7001, 7002, 1000 }, {} },
 		{ '>', "A", 7001, 90001, 1, 1000, NO_OPT, W_PASS, ES, ES, T_EST, { 7002, 7002, 1000 }, {} },
 	};
+	/* a peer that acks nothing in its RST (seen from the far side of the number circle) */
+	static const struct tcp_row rst_ack_zero[] = {
+		{ '>', "S", 3000000000, 0, 0, 1000, NO_OPT, W_PASS, SS, CL, T_FIRST, {}, {} },
+		{ '<', "SA", 90000, 3000000001, 0, 2000, NO_OPT, W_PASS, ES, SS, T_OPEN, {}, {} },
+		{ '<', "A", 90001, 0, 0, 2000, NO_OPT, W_DROP, ES, SS, KEEP, {}, {} },
+		{ '<', "RA", 90001, 0, 0, 0, NO_OPT, W_PASS, TW, TW, T_CLSD, { 3000000000, 3000002001, 1000 }, {} },
+	};
 	struct fp_state st;
 
+	ROWS(rst_ack_zero, false, &st);
 	ROWS(upper, false, &st);
 	ROWS(lower, false, &st);
 	ROWS(ack_skew, false, &st);
@@ -309,8 +352,18 @@ test_loose(void **state)
 		{ '>', "FA", 6000, 90000, 100, 1000, NO_OPT, W_LOOSE, CG, CL, KEEP, { 6101, 5001, 1000 }, { 0, 1000, 1 } },
 		{ '>', "RA", 6000, 90000, 100, 1000, NO_OPT, W_LOOSE, TW, TW, KEEP, { 6101, 5001, 1000 }, { 0, 1000, 1 } },
 	};
+	/* one side has been acknowledged its FIN: beyond the window is loose now, for both directions */
+	static const struct tcp_row half_closed[] = {
+		HANDSHAKE,
+		{ '>', "FA", 5001, 90001, 0, 1000, NO_OPT, W_PASS, CG, ES, T_CLG, {}, {} },
+		{ '>', "A", 7000, 90001, 10, 1000, NO_OPT, W_DROP, CG, ES, KEEP, {}, {} },
+		{ '<', "A", 90001, 5002, 0, 2000, NO_OPT, W_PASS, FW, ES, T_CLG, { 5002, 7002, 1000 }, { 90001, 91001, 2000 } },
+		{ '>', "A", 7000, 90001, 10, 1000, NO_OPT, W_LOOSE, FW, ES, KEEP, { 7010, 7002, 1000 }, { 90001, 91001, 2000 } },
+		{ '<', "A", 91000, 5002, 10, 2000, NO_OPT, W_LOOSE, FW, ES, KEEP, { 7010, 7002, 1000 }, { 91010, 91001, 2000 } },
+	};
 	struct fp_state st;
 
+	ROWS(half_closed, false, &st);
 	ROWS(after_close, false, &st);
 	ROWS(simultaneous, false, &st);
 	ROWS(midstream, false, &st);
@@ -329,11 +382,19 @@ test_mismatch_in_handshake(void **state)
 		{ '<', "RA", 70000, 200000, 0, 0, NO_OPT, W_DROP, SS, SS, KEEP, { 5000, 5002, 1000 }, { 0, 1, 1 } },
 		{ '<', "SA", 90000, 5001, 0, 2000, NO_OPT, W_PASS, ES, SS, T_OPEN, { 5000, 7001, 1000 }, { 90001, 91001, 2000 } },
 	};
+	/* once one side is further, a misfit is only dropped */
+	static const struct tcp_row answered[] = {
+		{ '>', "S", 5000, 0, 0, 1000, NO_OPT, W_PASS, SS, CL, T_FIRST, {}, {} },
+		{ '<', "SA", 90000, 5001, 0, 2000, NO_OPT, W_PASS, ES, SS, T_OPEN, { 5000, 7001, 1000 }, { 90001, 91001, 2000 } },
+		{ '>', "A", 5001, 500000, 0, 1000, NO_OPT, W_DROP, ES, SS, KEEP, { 5000, 7001, 1000 }, { 90001, 91001, 2000 } },
+		{ '<', "A", 99999, 5001, 10, 1000, NO_OPT, W_DROP, ES, SS, KEEP, { 5000, 7001, 1000 }, { 90001, 91001, 2000 } },
+	};
 	struct fp_tcp_seg seg = { .seq = 70000, .ack = 200000, .win = 9, .flags = FP_TH_ACK };
 	struct fp_track_out out;
 	struct fp_state st;
 
 	ROWS(half_open, false, &st);
+	ROWS(answered, false, &st);
 	st.peer[0] = (struct fp_peer){ .seqlo = 10, .seqhi = 12, .max_win = 5, .state = SS };
 	st.peer[1] = (struct fp_peer){ .seqlo = 70, .seqhi = 90, .max_win = 5, .state = SS };
 	assert_int_equal(fp_tcp_track(&st, 1, &seg, 1, 1, &out), FP_V_DROP);
@@ -362,6 +423,13 @@ test_sloppy(void **state)
 		{ '>', "FA", 5001, 3, 0, 1000, NO_OPT, W_PASS, CG, CG, T_FINW, {}, {} },
 		{ '>', "A", 5002, 4, 0, 1000, NO_OPT, W_PASS, CG, FW, T_FINW, {}, {} },
 	};
+	/* an answer without SYN opens the asking side only */
+	static const struct tcp_row no_syn_ack[] = {
+		{ '>', "S", 5000, 0, 0, 1000, NO_OPT, W_PASS, SS, CL, T_FIRST, {}, {} },
+		{ '<', "A", 1, 1, 0, 1000, NO_OPT, W_PASS, ES, CL, T_OPEN, {}, {} },
+		{ '>', "A", 1, 1, 0, 1000, NO_OPT, W_PASS, ES, CL, T_OPEN, {}, {} },
+		{ '<', "SA", 1, 1, 0, 1000, NO_OPT, W_PASS, ES, SS, T_OPEN, {}, {} },
+	};
 	static const struct tcp_row rst[] = {
 		{ '>', "S", 5000, 0, 0, 1000, NO_OPT, W_PASS, SS, CL, T_FIRST, {}, {} },
 		{ '<', "R", 1, 0, 0, 1000, NO_OPT, W_PASS, TW, TW, T_CLSD, {}, {} },
@@ -370,6 +438,7 @@ test_sloppy(void **state)
 
 	ROWS(both_halves, true, &st);
 	ROWS(one_half, true, &st);
+	ROWS(no_syn_ack, true, &st);
 	ROWS(rst, true, &st);
 }
 
@@ -442,7 +511,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_create), cmocka_unit_test(test_normal), cmocka_unit_test(test_syn_on_old),
-		cmocka_unit_test(test_scaling), cmocka_unit_test(test_edges), cmocka_unit_test(test_skew_scaled),
+		cmocka_unit_test(test_scaling), cmocka_unit_test(test_first_edge), cmocka_unit_test(test_edges), cmocka_unit_test(test_skew_scaled),
 		cmocka_unit_test(test_loose), cmocka_unit_test(test_mismatch_in_handshake), cmocka_unit_test(test_sloppy),
 		cmocka_unit_test(test_established_once), cmocka_unit_test(test_quote), cmocka_unit_test(test_timeout_table),
 	};
