@@ -31,6 +31,13 @@ put16(MD5_CTX *m, uint16_t v)
 }
 
 static void
+put16le(MD5_CTX *m, uint16_t v)
+{
+	v = htole16(v);
+	put(m, &v, sizeof(v));
+}
+
+static void
 put32(MD5_CTX *m, uint32_t v)
 {
 	v = htobe32(v);
@@ -134,8 +141,8 @@ hash_rule(MD5_CTX *m, const struct pol_ruleset *rs, const struct pol_rule *r)
 	put8(m, r->match_tagneg);
 	put8(m, r->keep_state);
 	put8(m, r->proto);
-	put8(m, r->icmp_type + 1);
-	put8(m, r->icmp_code + 1);
+	put16le(m, r->icmp_type + 1);	/* in host order on the machines that pf was recorded on */
+	put16le(m, r->icmp_code + 1);
 	put8(m, r->tcp_flags);
 	put8(m, r->tcp_flagset);
 	put8(m, (r->rf & POL_RF_ALLOW_OPTS) != 0);

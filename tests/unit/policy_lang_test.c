@@ -551,6 +551,20 @@ test_snprint(void **state)
 	pol_ruleset_free(rs);
 }
 
+/* What an OpenBSD 7.6-current box said of these rules in `pfctl -si`. */
+static void
+test_checksum(void **state)
+{
+	static const uint8_t want[16] = { 0xed, 0x49, 0x2f, 0x0f, 0x3b, 0x7e, 0xd2, 0x90, 0x21, 0x1a, 0xeb, 0xdc, 0x44, 0xca,
+		0x28, 0x48 };
+	struct pol_ruleset *rs = parse("pass quick inet6 proto icmp6 icmp6-type { neighbrsol, neighbradv, routersol, routeradv } "
+		"no state\npass quick inet6 proto icmp6 from any to ff02::/16 no state\npass quick on vio2 proto pfsync no state\n"
+		"pass quick proto carp no state\npass quick inet proto igmp no state\npass keep state\n");
+
+	assert_memory_equal(rs->checksum, want, sizeof(want));
+	pol_ruleset_free(rs);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -559,6 +573,7 @@ main(int argc, char **argv)
 		cmocka_unit_test(test_fields), cmocka_unit_test(test_anchors), cmocka_unit_test(test_tables),
 		cmocka_unit_test(test_table_commit), cmocka_unit_test(test_macros), cmocka_unit_test(test_bounds),
 		cmocka_unit_test(test_include), cmocka_unit_test(test_off_the_box), cmocka_unit_test(test_snprint),
+		cmocka_unit_test(test_checksum),
 	};
 
 	data_dir = argc > 1 ? argv[1] : ".";
