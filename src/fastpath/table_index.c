@@ -16,7 +16,8 @@
  * Sync:	scan the whole chain: published collision, lose; compare-and-swap the first EMPTY slot seen to PENDING;
  *		fence; scan again: published collision, or an EMPTY slot before its own, then withdraw (and lose, or start
  *		again); compare-and-swap PENDING to published; if that fails the owner won, start again (and find it).
- * Only published slots are visible to lookups, so what loses was never seen.
+ * Only published slots are visible to lookups, so what loses was never seen. tests/unit/table_model_test.c goes through
+ * all interleavings of a small chain, and shows that leaving out any of these rules breaks it.
  *
  * Suppose both publish: the owner in slot i, the sync lcore in slot j of the same chain. i != j, as both came from EMPTY
  * and only the owner empties, not in its insert. Let r be the owner's load of slot j in its last scan.
