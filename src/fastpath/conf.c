@@ -165,6 +165,8 @@ fp_conf_publish(struct fp_box *box, struct fp_err *err)
 
 /* Above this many routes and interfaces a change is published by the next turns of the main lcore, not at once. */
 #define PUBLISH_NOW_MAX 256
+/* ... and the same when so many tables are in memory: two in force, two that workers may still read. */
+#define TABLES_MAX 4
 /* ... which then spends at most one part in so many of its time on rebuilding. */
 #define PUBLISH_SHARE 8
 
@@ -174,7 +176,7 @@ fp_net_changed(struct fp_box *box, unsigned what, struct fp_err *err)
 	struct fp_box_net *net = box->net;
 
 	net->dirty |= what | FP_NET_DIRTY_CONF;
-	if (net->n_routes_used + net->n_ifs > PUBLISH_NOW_MAX)
+	if (net->n_routes_used + net->n_ifs > PUBLISH_NOW_MAX || fp_fib_live_tables(net->fib_live) >= TABLES_MAX)
 		return 0;
 	return fp_conf_publish(box, err);
 }
@@ -186,6 +188,8 @@ fp_net_publish_pending(struct fp_box *box)
 	struct fp_err err;
 
 	if (net->dirty == 0 && !(box->running && net->fib != NULL && fp_fib_is_small(net->fib)))
+		return;
+	if (fp_fib_live_tables(net->fib_live) >= TABLES_MAX)
 		return;
 	if (net->publish_tsc != 0 && rte_get_tsc_cycles() - net->publish_tsc < PUBLISH_SHARE * net->publish_cost_tsc)
 		return;

@@ -28,6 +28,7 @@ RTE_LOG_REGISTER(fp_route_logtype, twinpath.route, NOTICE);
 /* One family. Shared between FIBs; main lcore counts the references. */
 struct fib_part {
 	unsigned refs;
+	struct fp_fib_live *live; /* counted there; NULL: a tree */
 	bool small;		/* a tree because the box did not run */
 	struct rte_fib *f4;
 	struct rte_fib6 *f6;
@@ -43,6 +44,12 @@ struct fp_fib {
 	unsigned refs;
 	struct fib_part *part4, *part6;
 };
+
+/*
+ * How many tables a box has, those that wait for their grace period included: conf.c waits with the next version when
+ * commands come faster than workers let go of the old ones. Outlives the box by the parts that hold it.
+ */
+struct fp_fib_live { unsigned refs, tables; };
 
 /* ---- the routes in force, collected from interfaces and static routes */
 
@@ -315,11 +322,38 @@ fill6(struct fib_part *p, const struct build *b, bool table)
 	return 0;
 }
 
+struct fp_fib_live *
+fp_fib_live_create(void)
+{
+	struct fp_fib_live *l = calloc(1, sizeof(*l));
+
+	if (l != NULL)
+		l->refs = 1;
+	return l;
+}
+
+void
+fp_fib_live_put(struct fp_fib_live *l)
+{
+	if (l != NULL && --l->refs == 0)
+		free(l);
+}
+
+unsigned
+fp_fib_live_tables(const struct fp_fib_live *l)
+{
+	return l->tables;
+}
+
 static void
 part_put(struct fib_part *p)
 {
 	if (p == NULL || --p->refs > 0)
 		return;
+	if (p->live != NULL) {
+		p->live->tables--;
+		fp_fib_live_put(p->live);
+	}
 	if (p->f4 != NULL)
 		rte_fib_free(p->f4);
 	if (p->f6 != NULL)
@@ -351,12 +385,18 @@ part_build(struct fp_box *box, uint8_t af, struct fp_err *err)
 		if (ret != 0 && table) {
 			rte_log(RTE_LOG_WARNING, fp_route_logtype, "route: no memory for the %s table of %u routes (%s): slower tree used\n",
 				af == FP_AF_INET ? "IPv4" : "IPv6", b.n, strerror(-ret));
-			ret = fill(p, &b, false);
+			table = false;
+			ret = fill(p, &b, table);
 		}
 	}
 	free(b.entries);
 	free(b.hash);
 	p->nh = b.nh;
+	if (ret == 0 && table && b.n > 0) {
+		p->live = box->net->fib_live;
+		p->live->refs++;
+		p->live->tables++;
+	}
 	if (ret == 0)
 		return p;
 	part_put(p);

@@ -252,8 +252,8 @@ fp_if_addr_add(struct fp_box *box, const char *ifname, const char *prefix, struc
 	struct fp_net_if *i;
 	union pol_ip addr;
 	const char *why;
-	uint8_t af;
-	int plen, ret;
+	uint8_t af = 0;
+	int plen = -1, ret;
 
 	ret = parse(box, ifname, prefix, &i, &af, &addr, &plen, err);
 	if (ret != 0)
@@ -299,8 +299,8 @@ fp_if_addr_del(struct fp_box *box, const char *ifname, const char *prefix, struc
 {
 	struct fp_net_if *i;
 	union pol_ip addr;
-	uint8_t af;
-	int plen, ret, k;
+	uint8_t af = 0;
+	int plen = -1, ret, k;
 
 	ret = parse(box, ifname, prefix, &i, &af, &addr, &plen, err);
 	if (ret != 0)

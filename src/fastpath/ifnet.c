@@ -647,7 +647,8 @@ fp_net_create(struct fp_box *box, struct fp_err *err)
 	box->net = calloc(1, sizeof(*box->net));
 	if (box->net == NULL)
 		return fp_err_set(err, -ENOMEM, "no memory for interfaces and routes");
-	ret = fp_routes_create(box);
+	box->net->fib_live = fp_fib_live_create();
+	ret = box->net->fib_live != NULL ? fp_routes_create(box) : -ENOMEM;
 	if (ret == 0)
 		ret = fp_neigh_create(box);
 	if (ret != 0) {
@@ -672,6 +673,7 @@ fp_net_destroy(struct fp_box *box)
 	fp_routes_destroy(box);
 	if (net->fib != NULL)
 		fp_fib_put(net->fib);
+	fp_fib_live_put(net->fib_live);
 	for (uint32_t k = 0; k < net->n_ifs; k++)
 		free(net->ifs[k].addrs);
 	free(net->ifs);

@@ -57,6 +57,7 @@ struct fp_box_net {
 	uint32_t *route_hash, route_hash_mask;
 
 	struct fp_fib *fib;		/* last built; shared with published configurations */
+	struct fp_fib_live *fib_live;	/* tables in memory, old ones included */
 	struct fp_neigh *neigh;		/* neigh.c */
 };
 
@@ -101,6 +102,9 @@ void fp_routes_destroy(struct fp_box *box);
 struct fp_fib *fp_fib_build(struct fp_box *box, unsigned dirty, struct fp_err *err);
 void fp_fib_put(void *fib);	/* drops one reference */
 void fp_fib_get(struct fp_fib *fib);
+struct fp_fib_live *fp_fib_live_create(void);	/* NULL: no memory */
+void fp_fib_live_put(struct fp_fib_live *l);
+unsigned fp_fib_live_tables(const struct fp_fib_live *l);
 bool fp_fib_is_small(const struct fp_fib *fib);	/* built as a tree: wants to be rebuilt once workers run */
 /* Static routes that name an interface go with it. */
 void fp_routes_if_gone(struct fp_box *box, uint16_t ifid);
