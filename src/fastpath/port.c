@@ -144,6 +144,52 @@ fp_ports_start(struct fp_box *box, struct fp_err *err)
 	return 0;
 }
 
+int
+fp_port_clear_stats(struct fp_box *box, const char *name)
+{
+	struct fp_port *p;
+
+	if (strcmp(name, "all") != 0) {
+		p = fp_port_by_name(box, name);
+		if (p == NULL)
+			return -ENODEV;
+		fp_port_stats_clear(box, p);
+		return 0;
+	}
+	for (p = box->ports; p != NULL; p = p->next)
+		fp_port_stats_clear(box, p);
+	return 0;
+}
+
+int
+fp_port_xstats(struct fp_box *box, const char *name, int (*cb)(void *arg, const char *key, uint64_t v), void *arg)
+{
+	const struct fp_port *p = fp_port_by_name(box, name);
+	struct rte_eth_xstat_name *names = NULL;
+	struct rte_eth_xstat *values = NULL;
+	int n, rc = 0;
+
+	if (p == NULL || p->removed)
+		return -ENODEV;
+	n = rte_eth_xstats_get_names(p->port_id, NULL, 0);
+	if (n < 0)
+		return n;
+	names = calloc(n + 1, sizeof(*names));
+	values = calloc(n + 1, sizeof(*values));
+	if (names == NULL || values == NULL) {
+		rc = -ENOMEM;
+	} else if (rte_eth_xstats_get_names(p->port_id, names, n) != n || rte_eth_xstats_get(p->port_id, values, n) != n) {
+		rc = -EAGAIN; /* the device changed its mind about their number */
+	} else {
+		for (int i = 0; i < n && rc == 0; i++)
+			if (values[i].id < (uint64_t)n)
+				rc = cb(arg, names[values[i].id].name, values[i].value);
+	}
+	free(names);
+	free(values);
+	return rc;
+}
+
 /* ---- attach and detach */
 
 static int

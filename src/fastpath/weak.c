@@ -27,5 +27,3 @@ WEAK void fp_srcnode_worker_fini(struct fp_worker *w) { }
 WEAK void fp_srcnode_expire(struct fp_worker *w) { }
 WEAK int fp_srcnodes_foreach(struct fp_box *box, int (*cb)(void *arg, const struct fp_srcnode_view *v), void *arg) { return -ENOTSUP; }
 WEAK int fp_pflog_open(struct fp_box *box, const char *path, struct fp_err *err) { return fp_err_set(err, -ENOTSUP, "not in this build"); }
-WEAK int fp_port_clear_stats(struct fp_box *box, const char *name) { return -ENOTSUP; }
-WEAK int fp_port_xstats(struct fp_box *box, const char *name, int (*cb)(void *arg, const char *key, uint64_t v), void *arg) { return -ENOTSUP; }
