@@ -286,6 +286,10 @@ eal_arguments(char **v, int n, const char *socket_path)
 		prefix[len] = '\0';
 		push(&a, "--file-prefix=%s", prefix);
 	}
+	/* Devices are taken when they are asked for, never because EAL found them: an allow list that no NIC is on. */
+	if (!has_arg(v, n, "-a") && !has_arg(v, n, "--allow") && !has_arg(v, n, "-b") && !has_arg(v, n, "--block") &&
+	    !has_arg(v, n, "--no-pci"))
+		push(&a, "-a0000:00:00.0");
 	if (!has_arg(v, n, "--no-huge") && !has_arg(v, n, "--huge-dir") && !has_arg(v, n, "--in-memory") &&
 	    !has_arg(v, n, "--socket-mem") && !has_arg(v, n, "--legacy-mem")) {
 		uint64_t mb = free_huge_mb();
