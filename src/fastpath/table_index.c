@@ -546,29 +546,36 @@ chain_shrink(struct fp_table *t, uint64_t hash)
 	}
 }
 
+/*
+ * The slot of st becomes EMPTY. When that leaves its bucket empty the whole chain is tidied, so that a chain without
+ * records always ends as one empty bucket.
+ */
 static void
 index_remove(struct fp_table *t, struct fp_state *st)
 {
 	uint64_t hash = fp_state_hash(t, st), v = (uint64_t)fp_hash_sig(hash) << 32 | fp_table_index(t, st);
-	struct fp_bucket *b = fp_table_bucket(t, hash);
-	bool chained = fp_load(&b->link) != 0, withdrawn = false;
+	struct fp_bucket *head = fp_table_bucket(t, hash), *b = head;
+	unsigned match, empty, special;
+	uint64_t *slot = NULL;
 
 	for (; b != NULL; b = fp_bucket_next(t, b)) {
-		for (int i = 0; i < FP_BUCKET_SLOTS; i++) {
-			uint64_t w = fp_load(&b->slot[i]);
-
-			if (w == v) {
-				fp_store_rel(&b->slot[i], 0);
-				t->need_fence = true;
-			} else if (w == FP_SLOT_WITHDRAWN) {
-				withdrawn = true;
-			}
+		bucket_masks(b, fp_hash_sig(hash), &match, &empty, &special);
+		while (match != 0 && fp_load(&b->slot[__builtin_ctz(match)]) != v)
+			match &= match - 1;
+		if (match != 0) {
+			slot = &b->slot[__builtin_ctz(match)];
+			break;
 		}
 	}
-	if (withdrawn)
+	if (slot == NULL)
+		return; /* never: it was published and only we remove */
+	fp_store_rel(slot, 0);
+	t->need_fence = true;
+	empty |= 1u << (slot - b->slot);
+	if (special != 0 || (empty == 0x7f && fp_load(&head->link) != 0)) {
 		chain_recycle(t, hash);
-	if (chained)
 		chain_shrink(t, hash);
+	}
 }
 
 void
