@@ -15,17 +15,20 @@
 #define UDP 17
 #define ICMP 1
 #define ICMP6 58
-/* A rule with long lists of both families may drop most combinations; that takes time too. */
+/* Long lists of both families may lose most of their combinations; to look at those takes time too. */
 #define COMBINATIONS_PER_RULE 64
 
 void
 pol_draft_begin(struct pol_parser *p, struct pol_loc loc, enum pol_action action)
 {
-	/* the header of an anchor is kept while its content is parsed, other drafts are used again */
-	if (p->spare != NULL) {
+	/*
+	 * The header of an anchor is kept while its content is parsed, other drafts are used again; one that is still there
+	 * belonged to a line with an error.
+	 */
+	if (p->draft == NULL && p->spare != NULL) {
 		p->draft = p->spare;
 		p->spare = NULL;
-	} else {
+	} else if (p->draft == NULL) {
 		p->draft = pol_arena(p, sizeof(*p->draft));
 	}
 	*p->draft = (struct pol_draft){ .loc = loc };
@@ -323,7 +326,7 @@ family_fits(uint8_t *af, const struct pol_node *host)
 static void
 expand(struct pol_parser *p, struct pol_draft *d, struct pol_trules *body)
 {
-	uint64_t tried = 0, max = (uint64_t)p->max_rules * COMBINATIONS_PER_RULE;
+	uint64_t max = (uint64_t)p->max_rules * COMBINATIONS_PER_RULE;
 	uint32_t before = p->n_rules;
 	const struct pol_node *ifc, *proto, *icmp, *src, *dst;
 
@@ -336,9 +339,11 @@ expand(struct pol_parser *p, struct pol_draft *d, struct pol_trules *body)
 					EACH(dst, d->dsts) {
 						struct pol_rule r = d->r;
 
-						if (tried++ >= max) {
-							pol_perr(p, d->loc, "lists have more than %llu combinations, expected a table for long "
-								"lists", (unsigned long long)max);
+						if (p->combinations++ >= max) {
+							if (!p->rules_full)
+								pol_perr(p, d->loc, "lists have more than %llu combinations, expected a table for "
+									"long lists", (unsigned long long)max);
+							p->rules_full = true;
 							return;
 						}
 						if (ifc != NULL) {
@@ -544,17 +549,19 @@ tag_index(struct pol_parser *p, const struct pol_rule *r, const char *text)
 {
 	struct pol_ruleset *rs = p->rs;
 	char name[POL_TAG_NAME_SIZE];
+	uint32_t bucket, at = 0;
 	char **v;
 
 	if (text == NULL || text[0] == '\0')
 		return 0;
 	number_text(p, r, "tag", text, name, sizeof(name));
-	for (unsigned i = 0; i < rs->n_tags; i++)
-		if (strcmp(rs->tags[i], name) == 0)
-			return i + 1;
-	if (rs->n_tags >= 50000) {
+	bucket = pol_bucket(name, strlen(name));
+	while ((at = pol_index_next(&p->tags, bucket, at)) != 0)
+		if (strcmp(rs->tags[at - 1], name) == 0)
+			return at;
+	if (rs->n_tags >= POL_MAX_TAGS) {
 		if (!p->rules_full)
-			pol_perr(p, (struct pol_loc){ r->file, r->line }, "more than 50000 tags");
+			pol_perr(p, (struct pol_loc){ r->file, r->line }, "more than %d tags", POL_MAX_TAGS);
 		p->rules_full = true;
 		return 0;
 	}
@@ -563,7 +570,8 @@ tag_index(struct pol_parser *p, const struct pol_rule *r, const char *text)
 	rs->tags = v;
 	if ((v[rs->n_tags] = strdup(name)) == NULL)
 		pol_oom(p);
-	return ++rs->n_tags;
+	pol_index_add(p, &p->tags, bucket, ++rs->n_tags);
+	return rs->n_tags;
 }
 
 static int

@@ -52,10 +52,22 @@ pol_host_table(struct pol_parser *p, struct pol_loc loc, const char *name)
 {
 	struct pol_node *n = pol_host_special(p, loc, POL_ADDR_TABLE);
 
-	if (name[0] == '\0' || strlen(name) >= POL_TABLE_NAME_SIZE)
-		pol_perr(p, loc, "bad table name '%s', expected 1 to %d characters", name, POL_TABLE_NAME_SIZE - 1);
+	pol_table_name_ok(p, loc, name);
 	snprintf(n->host.a.name, sizeof(n->host.a.name), "%s", name);
 	return n;
+}
+
+bool
+pol_if_name_ok(struct pol_parser *p, struct pol_loc loc, const char *name)
+{
+	size_t len = strlen(name);
+
+	if (len > 0 && len < POL_IFNAMSIZ && (name[0] < '0' || name[0] > '9') && name[0] != '-' && name[0] != '.' &&
+		strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-") == len)
+		return true;
+	pol_perr(p, loc, "bad interface name '%s', expected 1 to %d letters, digits, '_', '-' or '.', not beginning with a digit",
+		name, POL_IFNAMSIZ - 1);
+	return false;
 }
 
 /* Cuts `:network` and the like off name. -1: another modifier, or two that contradict each other. */
@@ -91,8 +103,8 @@ pol_host_dynamic(struct pol_parser *p, struct pol_loc loc, const char *word, int
 
 	if (flags < 0)
 		pol_perr(p, loc, "bad modifier in (%s), expected one of :network, :broadcast, :peer, and :0", word);
-	else if (name[0] == '\0' || strlen(name) >= POL_IFNAMSIZ || (name[0] >= '0' && name[0] <= '9'))
-		pol_perr(p, loc, "bad interface name in (%s), expected 1 to %d characters", word, POL_IFNAMSIZ - 1);
+	else
+		pol_if_name_ok(p, loc, name);
 	snprintf(n->host.a.name, sizeof(n->host.a.name), "%s", name);
 	n->host.a.dynif_flags = flags < 0 ? 0 : flags;
 	n->host.a.plen = plen < 0 ? 128 : plen;
@@ -100,9 +112,15 @@ pol_host_dynamic(struct pol_parser *p, struct pol_loc loc, const char *word, int
 }
 
 static bool
+link_local_addr(const union pol_ip *a)
+{
+	return a->b[0] == 0xfe && (a->b[1] & 0xc0) == 0x80;
+}
+
+static bool
 link_local(const struct pol_ifaddr *a)
 {
-	return a->af == POL_AF_INET6 && a->addr.b[0] == 0xfe && (a->addr.b[1] & 0xc0) == 0x80;
+	return a->af == POL_AF_INET6 && link_local_addr(&a->addr);
 }
 
 struct pol_node *
@@ -228,7 +246,7 @@ pol_host_parse(struct pol_parser *p, struct pol_loc loc, const char *word, int p
 	struct pol_node *n;
 	union pol_ip ip = { 0 };
 	uint8_t af;
-	const char *dash = strchr(word, '-');
+	const char *dash = strchr(word, '-'), *scope = strchr(word, '%'), *addr = word;
 
 	/* a range without blanks around its dash */
 	if (dash != NULL && plen < 0 && word[strspn(word, "0123456789abcdefABCDEF:.-")] == '\0' &&
@@ -236,9 +254,12 @@ pol_host_parse(struct pol_parser *p, struct pol_loc loc, const char *word, int p
 		return pol_host_range(p, loc, pol_arena_str(p, word, dash - word), dash + 1);
 	if ((n = by_interface(p, loc, word, plen)) != NULL)
 		return n;
-	if (parse_ip4(word, plen >= 0, &ip)) {
+	if (scope != NULL)
+		addr = pol_arena_str(p, word, scope - word);
+	if (scope == NULL && parse_ip4(word, plen >= 0, &ip)) {
 		af = POL_AF_INET;
-	} else if (inet_pton(AF_INET6, word, ip.b) == 1) {
+	} else if (inet_pton(AF_INET6, addr, ip.b) == 1 && (scope == NULL || (link_local_addr(&ip) &&
+		pol_if_name_ok(p, loc, scope + 1)))) {
 		af = POL_AF_INET6;
 	} else {
 		pol_perr(p, loc, "'%s' is no address and no interface of this box, expected an IPv4 or IPv6 address, a prefix, an "
@@ -251,6 +272,8 @@ pol_host_parse(struct pol_parser *p, struct pol_loc loc, const char *word, int p
 	}
 	n = pol_node_new(p, loc);
 	prefix(&n->host, af, &ip, plen < 0 ? MAX_PREFIX(af) : (unsigned)plen);
+	if (scope != NULL)
+		snprintf(n->host.scope_if, sizeof(n->host.scope_if), "%s", scope + 1);
 	return n;
 }
 

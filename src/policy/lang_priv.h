@@ -23,6 +23,9 @@
 #define POL_MAX_FILE_SIZE (64 * 1024 * 1024)
 #define POL_MAX_ANCHOR_DEPTH 64
 #define POL_MAX_ERRORS 1000
+#define POL_MAX_MACROS 65536
+#define POL_MAX_TABLES 65536
+#define POL_MAX_TAGS 50000
 
 struct pol_loc {
 	const char *file;	/* owned by the rule set */
@@ -111,6 +114,14 @@ struct pol_sbuf {
 	size_t len, cap;
 };
 
+/* Finds things of an array by name: chains of positions, counted from 1. */
+#define POL_BUCKETS 1024
+struct pol_index {
+	uint32_t bucket[POL_BUCKETS];
+	uint32_t *next;
+	size_t cap;
+};
+
 struct pol_scope {
 	struct pol_scope *up;
 	struct pol_draft *header;
@@ -143,7 +154,8 @@ struct pol_parser {
 	char tok[48];			/* text of the last token, for errors */
 
 	/* parser */
-	struct pol_macro *macros;
+	struct pol_macro *macros[POL_BUCKETS];
+	unsigned n_macros;
 	int list_depth;
 	bool in_anchor_line;
 	bool reported;			/* the statement's first syntax error was reported */
@@ -158,6 +170,8 @@ struct pol_parser {
 	struct pol_state_opts state_defaults;
 	struct pol_sbuf preamble;
 	bool rules_full;
+	uint64_t combinations;		/* of lists, all rules together */
+	struct pol_index tables, tags;
 };
 
 /* parser.c: memory that lives as long as the parser; never NULL (the parser gives up when there is none). */
@@ -165,6 +179,8 @@ void *pol_arena(struct pol_parser *p, size_t size);
 char *pol_arena_str(struct pol_parser *p, const char *s, size_t len);
 char *pol_arena_printf(struct pol_parser *p, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void pol_sbuf_add(struct pol_parser *p, struct pol_sbuf *b, const char *s, size_t len);
+/* A name, in quotes where it would mean something else. */
+void pol_sbuf_word(struct pol_parser *p, struct pol_sbuf *b, const char *s);
 void pol_sbuf_printf(struct pol_parser *p, struct pol_sbuf *b, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 __attribute__((noreturn)) void pol_oom(struct pol_parser *p);
@@ -180,7 +196,15 @@ struct pol_trules *pol_trules_new(struct pol_parser *p);
 struct pol_node *pol_node_new(struct pol_parser *p, struct pol_loc loc);
 struct pol_node *pol_node_append(struct pol_node *list, struct pol_node *more);
 
+uint32_t pol_bucket(const char *s, size_t len);
+/* The next position on the chain of a bucket, 0 at its end: at is 0 or the last answer. */
+uint32_t pol_index_next(const struct pol_index *x, uint32_t bucket, uint32_t at);
+/* The thing at position at (from 1) is of that bucket. */
+void pol_index_add(struct pol_parser *p, struct pol_index *x, uint32_t bucket, uint32_t at);
+
 /* lex.l */
+/* True where text stands for itself in pf.conf: one word, and none that means something. */
+bool pol_is_plain_word(const char *s);
 int pol_lex_begin(struct pol_parser *p, const char *file, const char *text, size_t len);
 void pol_lex_end(struct pol_parser *p);
 /* Drop the rest of the line (and of the lists that are open on it). */
@@ -203,6 +227,7 @@ void pol_tcp_flags_print(uint8_t flags, char out[9]);
 const char *pol_refusal(const char *word);
 
 /* host.c */
+bool pol_if_name_ok(struct pol_parser *p, struct pol_loc loc, const char *name);
 struct pol_node *pol_host_parse(struct pol_parser *p, struct pol_loc loc, const char *word, int plen);
 struct pol_node *pol_host_range(struct pol_parser *p, struct pol_loc loc, const char *from, const char *to);
 struct pol_node *pol_host_dynamic(struct pol_parser *p, struct pol_loc loc, const char *word, int plen);
@@ -212,6 +237,24 @@ struct pol_node *pol_host_special(struct pol_parser *p, struct pol_loc loc, enum
 struct pol_node *pol_host_interface(struct pol_parser *p, struct pol_loc loc, const char *name, unsigned flags, bool *known);
 void pol_addr_mask(union pol_ip *addr, uint8_t af, unsigned plen);
 struct pol_node *pol_port_parse(struct pol_parser *p, struct pol_loc loc, const char *word);
+
+/* rule_parse.c */
+bool pol_in_range(struct pol_parser *p, struct pol_loc loc, const char *what, int64_t v, int64_t lo, int64_t hi);
+void pol_once(struct pol_parser *p, struct pol_loc loc, bool given, const char *what);
+void pol_state_max(struct pol_parser *p, struct pol_loc loc, uint32_t *field, int64_t v, const char *what);
+void pol_state_flag(struct pol_parser *p, struct pol_loc loc, uint32_t flag, uint32_t clash, const char *what);
+void pol_state_overload(struct pol_parser *p, struct pol_loc loc, const char *table, int flush);
+void pol_state_timeout(struct pol_parser *p, struct pol_loc loc, const char *name, int64_t v);
+void pol_rate(struct pol_parser *p, struct pol_loc loc, const char *what, int64_t n, int64_t sec, uint32_t *on,
+	uint32_t *osec);
+struct pol_node *pol_icmp_item(struct pol_parser *p, struct pol_loc loc, bool v6, const char *type, const char *code);
+const char *pol_number_text(struct pol_parser *p, int64_t n);
+int pol_log_if(struct pol_parser *p, struct pol_loc loc, const char *name);
+void pol_probability(struct pol_parser *p, struct pol_loc loc, const char *text);
+int pol_tos_value(struct pol_parser *p, struct pol_loc loc, const char *text);
+int pol_icmp_spec_parse(struct pol_parser *p, struct pol_loc loc, const char *text, bool v6);
+void pol_negate(struct pol_node *list);
+struct pol_node *pol_if_node(struct pol_parser *p, struct pol_loc loc, const char *name);
 
 /* options.c */
 void pol_options_default(struct pol_options *opt);
@@ -232,6 +275,7 @@ int pol_timeout_index(const char *name);
 int pol_percent(struct pol_parser *p, struct pol_loc loc, const char *text);
 
 /* tabledef.c */
+bool pol_table_name_ok(struct pol_parser *p, struct pol_loc loc, const char *name);
 void pol_table_begin(struct pol_parser *p, struct pol_loc loc, const char *name);
 void pol_table_option(struct pol_parser *p, struct pol_loc loc, const char *word);
 void pol_table_hosts(struct pol_parser *p, struct pol_loc loc, struct pol_node *hosts);

@@ -212,12 +212,12 @@ pol_set_loginterface(struct pol_parser *p, struct pol_loc loc, const char *name)
 {
 	char *dst = p->rs->opt.loginterface;
 
-	if (strlen(name) >= POL_IFNAMSIZ) {
-		pol_perr(p, loc, "interface name '%s' is too long, expected at most %d characters", name, POL_IFNAMSIZ - 1);
+	if (!pol_if_name_ok(p, loc, name))
 		return;
-	}
 	snprintf(dst, POL_IFNAMSIZ, "%s", strcmp(name, "none") == 0 ? "" : name);
-	pol_sbuf_printf(p, &p->preamble, "set loginterface %s\n", name);
+	pol_sbuf_printf(p, &p->preamble, "set loginterface ");
+	pol_sbuf_word(p, &p->preamble, name);
+	pol_sbuf_add(p, &p->preamble, "\n", 1);
 }
 
 void
@@ -260,7 +260,8 @@ pol_set_skip(struct pol_parser *p, struct pol_node *ifs)
 	pol_sbuf_printf(p, &p->preamble, "set skip on {");
 	for (n = ifs; n != NULL; n = n->next) {
 		memcpy(opt->skip[opt->n_skip++], n->ifc.name, POL_IFNAMSIZ);
-		pol_sbuf_printf(p, &p->preamble, " %s", n->ifc.name);
+		pol_sbuf_add(p, &p->preamble, " ", 1);
+		pol_sbuf_word(p, &p->preamble, n->ifc.name);
 	}
 	pol_sbuf_printf(p, &p->preamble, " }\n");
 }

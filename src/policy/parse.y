@@ -50,22 +50,6 @@ int pol_yylex(YYSTYPE *, YYLTYPE *, void *);
 
 static void refuse(struct pol_parser *p, struct pol_loc loc, const char *word, const char *why, int lookahead);
 static void pol_yyerror(struct pol_loc *loc, void *scanner, struct pol_parser *p, const char *msg);
-static bool in_range(struct pol_parser *p, struct pol_loc loc, const char *what, int64_t v, int64_t lo, int64_t hi);
-static void once(struct pol_parser *p, struct pol_loc loc, bool given, const char *what);
-static void set_max(struct pol_parser *p, struct pol_loc loc, uint32_t *field, int64_t v, const char *what);
-static void state_flag(struct pol_parser *p, struct pol_loc loc, uint32_t flag, uint32_t clash, const char *what);
-static void state_overload(struct pol_parser *p, struct pol_loc loc, const char *table, int flush);
-static void state_timeout(struct pol_parser *p, struct pol_loc loc, const char *name, int64_t v);
-static void rate(struct pol_parser *p, struct pol_loc loc, const char *what, int64_t n, int64_t sec, uint32_t *on,
-	uint32_t *osec);
-static struct pol_node *icmp_item(struct pol_parser *p, struct pol_loc loc, bool v6, const char *type, const char *code);
-static const char *number_text(struct pol_parser *p, int64_t n);
-static int log_if(struct pol_parser *p, struct pol_loc loc, const char *name);
-static void probability(struct pol_parser *p, struct pol_loc loc, const char *text);
-static int tos_value(struct pol_parser *p, struct pol_loc loc, const char *text);
-static int icmp_spec(struct pol_parser *p, struct pol_loc loc, const char *text, bool v6);
-static void negate(struct pol_node *list);
-static struct pol_node *if_node(struct pol_parser *p, struct pol_loc loc, const char *name);
 
 #define REFUSE(loc, word, why) refuse(p, loc, word, why, yychar)
 }
@@ -156,7 +140,7 @@ set		: SET REASSEMBLE yes_no
 		| SET SKIP_ interface			{ pol_set_skip(p, $3); }
 		| SET STATE_DEFAULTS
 		{
-			once(p, @2, p->state_defaults_given, "set state-defaults");
+			pol_once(p, @2, p->state_defaults_given, "set state-defaults");
 			memset(&p->state_defaults, 0, sizeof(p->state_defaults));
 			p->state = &p->state_defaults;
 		}
@@ -182,7 +166,7 @@ set		: SET REASSEMBLE yes_no
 
 set_text	: word
 		| ALL					{ $$ = "all"; }
-		| NUMBER				{ $$ = (char *)number_text(p, $1); }
+		| NUMBER				{ $$ = (char *)pol_number_text(p, $1); }
 		;
 
 yes_no		: NO					{ pol_set_reassemble(p, false, false); }
@@ -293,7 +277,7 @@ blockspec	: %empty
 		{
 			$$.how = POL_RETURN_RST;
 			$$.icmp = $$.icmp6 = 0;
-			$$.ttl = in_range(p, @4, "ttl", $4, 0, 255) ? (int)$4 : 0;
+			$$.ttl = pol_in_range(p, @4, "ttl", $4, 0, 255) ? (int)$4 : 0;
 		}
 		| RETURN_ICMP				{ $$.how = POL_RETURN_ICMP; $$.ttl = 0; $$.icmp = DEF_ICMP; $$.icmp6 = DEF_ICMP6; }
 		| RETURN_ICMP6				{ $$.how = POL_RETURN_ICMP; $$.ttl = 0; $$.icmp = DEF_ICMP; $$.icmp6 = DEF_ICMP6; }
@@ -302,7 +286,7 @@ blockspec	: %empty
 			/* pfctl gives the other family the IPv4 default; so does the packet that goes out */
 			$$.how = POL_RETURN_ICMP;
 			$$.ttl = 0;
-			$$.icmp = icmp_spec(p, @3, $3, false);
+			$$.icmp = pol_icmp_spec_parse(p, @3, $3, false);
 			$$.icmp6 = DEF_ICMP;
 		}
 		| RETURN_ICMP6 '(' icmp_text ')'
@@ -310,14 +294,14 @@ blockspec	: %empty
 			$$.how = POL_RETURN_ICMP;
 			$$.ttl = 0;
 			$$.icmp = DEF_ICMP;
-			$$.icmp6 = icmp_spec(p, @3, $3, true);
+			$$.icmp6 = pol_icmp_spec_parse(p, @3, $3, true);
 		}
 		| RETURN_ICMP '(' icmp_text comma icmp_text ')'
 		{
 			$$.how = POL_RETURN_ICMP;
 			$$.ttl = 0;
-			$$.icmp = icmp_spec(p, @3, $3, false);
-			$$.icmp6 = icmp_spec(p, @5, $5, true);
+			$$.icmp = pol_icmp_spec_parse(p, @3, $3, false);
+			$$.icmp6 = pol_icmp_spec_parse(p, @5, $5, true);
 		}
 		;
 dir		: %empty
@@ -343,7 +327,7 @@ logopts		: logopt
 logopt		: ALL					{ D->r.log |= POL_LOG_ALL; }
 		| MATCHES				{ D->r.log |= POL_LOG_MATCHES; }
 		| USER					{ D->r.log |= POL_LOG_USER; }
-		| TO word				{ D->r.logif = log_if(p, @2, $2); }
+		| TO word				{ D->r.logif = pol_log_if(p, @2, $2); }
 		;
 
 interface	: %empty				{ $$ = NULL; }
@@ -356,9 +340,9 @@ if_list		: if_not optnl
 if_not		: if_item
 		| '!' if_item				{ $$ = $2; $$->ifc.neg = true; }
 		;
-if_item		: word					{ $$ = if_node(p, @1, $1); }
-		| ANY					{ $$ = if_node(p, @1, "any"); }
-		| RDOMAIN				{ $$ = if_node(p, @1, "any"); REFUSE(@1, "rdomain", pol_refusal("rdomain")); }
+if_item		: word					{ $$ = pol_if_node(p, @1, $1); }
+		| ANY					{ $$ = pol_if_node(p, @1, "any"); }
+		| RDOMAIN				{ $$ = pol_if_node(p, @1, "any"); REFUSE(@1, "rdomain", pol_refusal("rdomain")); }
 		;
 
 af		: %empty				{ $$ = POL_AF_ANY; }
@@ -385,7 +369,7 @@ proto_item	: word
 		| NUMBER
 		{
 			$$ = pol_node_new(p, @1);
-			$$->proto = in_range(p, @1, "protocol", $1, 1, 255) ? $1 : 0;
+			$$->proto = pol_in_range(p, @1, "protocol", $1, 1, 255) ? $1 : 0;
 		}
 		| lbrace proto_list rbrace		{ $$ = $2; }
 		;
@@ -428,9 +412,9 @@ host_list	: hosts optnl
 		/* `any` in a list is the whole list */
 		| host_list comma hosts optnl		{ $$ = $1 != NULL && $3 != NULL ? pol_node_append($1, $3) : NULL; }
 		;
-host_item	: not host				{ $$ = $2; if ($1) negate($2); }
-		| not NO_ROUTE				{ $$ = pol_host_special(p, @2, POL_ADDR_NOROUTE); if ($1) negate($$); }
-		| not URPF_FAILED			{ $$ = pol_host_special(p, @2, POL_ADDR_URPF_FAILED); if ($1) negate($$); }
+host_item	: not host				{ $$ = $2; if ($1) pol_negate($2); }
+		| not NO_ROUTE				{ $$ = pol_host_special(p, @2, POL_ADDR_NOROUTE); if ($1) pol_negate($$); }
+		| not URPF_FAILED			{ $$ = pol_host_special(p, @2, POL_ADDR_URPF_FAILED); if ($1) pol_negate($$); }
 		;
 not		: %empty				{ $$ = 0; }
 		| '!'					{ $$ = 1; }
@@ -439,11 +423,11 @@ host		: word					{ $$ = pol_host_parse(p, @1, $1, -1); }
 		| word '-' word				{ $$ = pol_host_range(p, @1, $1, $3); }
 		| word '/' NUMBER
 		{
-			$$ = pol_host_parse(p, @1, $1, in_range(p, @3, "prefix length", $3, 0, 128) ? (int)$3 : 128);
+			$$ = pol_host_parse(p, @1, $1, pol_in_range(p, @3, "prefix length", $3, 0, 128) ? (int)$3 : 128);
 		}
 		| NUMBER '/' NUMBER
 		{
-			$$ = pol_host_parse(p, @1, number_text(p, $1), in_range(p, @3, "prefix length", $3, 0, 128) ? (int)$3 : 128);
+			$$ = pol_host_parse(p, @1, pol_number_text(p, $1), pol_in_range(p, @3, "prefix length", $3, 0, 128) ? (int)$3 : 128);
 		}
 		| dynamic
 		| TABLENAME				{ $$ = pol_host_table(p, @1, $1); }
@@ -453,7 +437,7 @@ host		: word					{ $$ = pol_host_parse(p, @1, $1, -1); }
 dynamic		: '(' word ')'				{ $$ = pol_host_dynamic(p, @2, $2, -1); }
 		| '(' word ')' '/' NUMBER
 		{
-			$$ = pol_host_dynamic(p, @2, $2, in_range(p, @5, "prefix length", $5, 0, 128) ? (int)$5 : 128);
+			$$ = pol_host_dynamic(p, @2, $2, pol_in_range(p, @5, "prefix length", $5, 0, 128) ? (int)$5 : 128);
 		}
 		;
 
@@ -486,7 +470,7 @@ port_item	: port_text				{ $$ = pol_port_parse(p, @1, $1); }
 		}
 		;
 port_text	: word
-		| NUMBER				{ $$ = (char *)number_text(p, $1); }
+		| NUMBER				{ $$ = (char *)pol_number_text(p, $1); }
 		;
 unop		: '='					{ $$ = POL_OP_EQ; }
 		| NE					{ $$ = POL_OP_NE; }
@@ -508,40 +492,40 @@ filter_opt	: USER					{ REFUSE(@1, "user", pol_refusal("user")); }
 		| GROUP					{ REFUSE(@1, "group", pol_refusal("group")); }
 		| QUEUE					{ REFUSE(@1, "queue", pol_refusal("queue")); }
 		| REFUSED				{ REFUSE(@1, $1, pol_refusal($1)); }
-		| FLAGS flag_set			{ once(p, @1, D->flags_given, "flags"); D->flags_given = true; }
-		| ICMP_TYPE icmp_item			{ once(p, @1, D->icmps != NULL, "icmp-type"); D->icmps = $2; }
-		| ICMP_TYPE lbrace icmp_list rbrace	{ once(p, @1, D->icmps != NULL, "icmp-type"); D->icmps = $3; }
-		| ICMP6_TYPE icmp6_item			{ once(p, @1, D->icmps != NULL, "icmp6-type"); D->icmps = $2; }
-		| ICMP6_TYPE lbrace icmp6_list rbrace	{ once(p, @1, D->icmps != NULL, "icmp6-type"); D->icmps = $3; }
+		| FLAGS flag_set			{ pol_once(p, @1, D->flags_given, "flags"); D->flags_given = true; }
+		| ICMP_TYPE icmp_item			{ pol_once(p, @1, D->icmps != NULL, "icmp-type"); D->icmps = $2; }
+		| ICMP_TYPE lbrace icmp_list rbrace	{ pol_once(p, @1, D->icmps != NULL, "icmp-type"); D->icmps = $3; }
+		| ICMP6_TYPE icmp6_item			{ pol_once(p, @1, D->icmps != NULL, "icmp6-type"); D->icmps = $2; }
+		| ICMP6_TYPE lbrace icmp6_list rbrace	{ pol_once(p, @1, D->icmps != NULL, "icmp6-type"); D->icmps = $3; }
 		| PRIO NUMBER
 		{
-			once(p, @1, D->r.match_prio, "prio");
+			pol_once(p, @1, D->r.match_prio, "prio");
 			D->r.match_prio = true;
-			D->r.prio = in_range(p, @2, "prio", $2, 0, 7) ? $2 : 0;
+			D->r.prio = pol_in_range(p, @2, "prio", $2, 0, 7) ? $2 : 0;
 		}
 		| TOS port_text
 		{
-			once(p, @1, D->r.match_tos, "tos");
-			D->r.tos = tos_value(p, @2, $2);
+			pol_once(p, @1, D->r.match_tos, "tos");
+			D->r.tos = pol_tos_value(p, @2, $2);
 			D->r.match_tos = D->r.tos != 0;
 		}
 		| keep
 		| FRAGMENT				{ D->r.rf |= POL_RF_FRAGMENT; }
 		| ALLOW_OPTS				{ D->r.rf |= POL_RF_ALLOW_OPTS; }
-		| LABEL label				{ once(p, @1, D->label != NULL, "label"); D->label = $2; }
+		| LABEL label				{ pol_once(p, @1, D->label != NULL, "label"); D->label = $2; }
 		| TAG text				{ D->tag = $2; }
 		| not TAGGED text			{ D->match_tag = $3; D->r.match_tagneg = $1; }
-		| PROBABILITY port_text			{ probability(p, @2, $2); }
+		| PROBABILITY port_text			{ pol_probability(p, @2, $2); }
 		| not RECEIVED_ON if_item
 		{
-			once(p, @2, D->r.rcvif[0] != '\0', "received-on");
+			pol_once(p, @2, D->r.rcvif[0] != '\0', "received-on");
 			snprintf(D->r.rcvif, sizeof(D->r.rcvif), "%s", $3->ifc.name);
 			D->r.rcvifneg = $1;
 		}
 		| ONCE					{ D->r.rf |= POL_RF_ONCE; }
 		| MAX_PKT_RATE NUMBER '/' NUMBER
 		{
-			rate(p, @1, "max-pkt-rate", $2, $4, &D->r.max_pkt_rate, &D->r.max_pkt_rate_sec);
+			pol_rate(p, @1, "max-pkt-rate", $2, $4, &D->r.max_pkt_rate, &D->r.max_pkt_rate_sec);
 		}
 		| SCRUB '(' scrub_opts ')'
 		| SET '(' set_opts ')'
@@ -568,14 +552,14 @@ flag_letters	: word
 icmp_list	: icmp_item optnl
 		| icmp_list comma icmp_item optnl	{ $$ = pol_node_append($1, $3); }
 		;
-icmp_item	: icmp_text				{ $$ = icmp_item(p, @1, false, $1, NULL); }
-		| icmp_text CODE code_text		{ $$ = icmp_item(p, @1, false, $1, $3); }
+icmp_item	: icmp_text				{ $$ = pol_icmp_item(p, @1, false, $1, NULL); }
+		| icmp_text CODE code_text		{ $$ = pol_icmp_item(p, @1, false, $1, $3); }
 		;
 icmp6_list	: icmp6_item optnl
 		| icmp6_list comma icmp6_item optnl	{ $$ = pol_node_append($1, $3); }
 		;
-icmp6_item	: icmp_text				{ $$ = icmp_item(p, @1, true, $1, NULL); }
-		| icmp_text CODE code_text		{ $$ = icmp_item(p, @1, true, $1, $3); }
+icmp6_item	: icmp_text				{ $$ = pol_icmp_item(p, @1, true, $1, NULL); }
+		| icmp_text CODE code_text		{ $$ = pol_icmp_item(p, @1, true, $1, $3); }
 		;
 icmp_text	: port_text
 		;
@@ -584,7 +568,7 @@ code_text	: port_text
 
 keep		: NO STATE
 		{
-			once(p, @1, D->state_given, "state option");
+			pol_once(p, @1, D->state_given, "state option");
 			D->state_given = true;
 			D->r.keep_state = POL_STATE_NONE;
 		}
@@ -593,19 +577,19 @@ keep		: NO STATE
 		;
 keep_kind	: KEEP
 		{
-			once(p, @1, D->state_given, "state option");
+			pol_once(p, @1, D->state_given, "state option");
 			D->state_given = true;
 			D->r.keep_state = POL_STATE_KEEP;
 		}
 		| MODULATE
 		{
-			once(p, @1, D->state_given, "state option");
+			pol_once(p, @1, D->state_given, "state option");
 			D->state_given = true;
 			D->r.keep_state = POL_STATE_MODULATE;
 		}
 		| SYNPROXY
 		{
-			once(p, @1, D->state_given, "state option");
+			pol_once(p, @1, D->state_given, "state option");
 			D->state_given = true;
 			D->r.keep_state = POL_STATE_SYNPROXY;
 		}
@@ -616,43 +600,43 @@ state_opts	: %empty
 state_list	: state_opt
 		| state_list comma state_opt
 		;
-state_opt	: MAX NUMBER				{ set_max(p, @1, &p->state->max_states, $2, "max"); }
-		| MAX_SRC_NODES NUMBER			{ set_max(p, @1, &p->state->max_src_nodes, $2, "max-src-nodes"); }
-		| MAX_SRC_STATES NUMBER			{ set_max(p, @1, &p->state->max_src_states, $2, "max-src-states"); }
-		| MAX_SRC_CONN NUMBER			{ set_max(p, @1, &p->state->max_src_conn, $2, "max-src-conn"); }
+state_opt	: MAX NUMBER				{ pol_state_max(p, @1, &p->state->max_states, $2, "max"); }
+		| MAX_SRC_NODES NUMBER			{ pol_state_max(p, @1, &p->state->max_src_nodes, $2, "max-src-nodes"); }
+		| MAX_SRC_STATES NUMBER			{ pol_state_max(p, @1, &p->state->max_src_states, $2, "max-src-states"); }
+		| MAX_SRC_CONN NUMBER			{ pol_state_max(p, @1, &p->state->max_src_conn, $2, "max-src-conn"); }
 		| MAX_SRC_CONN_RATE NUMBER '/' NUMBER
 		{
-			rate(p, @1, "max-src-conn-rate", $2, $4, &p->state->max_src_conn_rate,
+			pol_rate(p, @1, "max-src-conn-rate", $2, $4, &p->state->max_src_conn_rate,
 				&p->state->max_src_conn_rate_sec);
 		}
-		| OVERLOAD tablename flush		{ state_overload(p, @1, $2, $3); }
-		| NO_SYNC				{ state_flag(p, @1, POL_RF_NO_SYNC, POL_RF_NO_SYNC, "no-sync"); }
-		| SLOPPY				{ state_flag(p, @1, POL_RF_SLOPPY, POL_RF_SLOPPY, "sloppy"); }
-		| PFLOW					{ state_flag(p, @1, POL_RF_PFLOW, POL_RF_PFLOW, "pflow"); }
+		| OVERLOAD tablename flush		{ pol_state_overload(p, @1, $2, $3); }
+		| NO_SYNC				{ pol_state_flag(p, @1, POL_RF_NO_SYNC, POL_RF_NO_SYNC, "no-sync"); }
+		| SLOPPY				{ pol_state_flag(p, @1, POL_RF_SLOPPY, POL_RF_SLOPPY, "sloppy"); }
+		| PFLOW					{ pol_state_flag(p, @1, POL_RF_PFLOW, POL_RF_PFLOW, "pflow"); }
 		| IF_BOUND
 		{
-			state_flag(p, @1, POL_RF_IF_BOUND, POL_RF_IF_BOUND | POL_RF_FLOATING, "state-policy (if-bound, floating)");
+			pol_state_flag(p, @1, POL_RF_IF_BOUND, POL_RF_IF_BOUND | POL_RF_FLOATING, "state-policy (if-bound, floating)");
 		}
 		| FLOATING
 		{
-			state_flag(p, @1, POL_RF_FLOATING, POL_RF_IF_BOUND | POL_RF_FLOATING, "state-policy (if-bound, floating)");
+			pol_state_flag(p, @1, POL_RF_FLOATING, POL_RF_IF_BOUND | POL_RF_FLOATING, "state-policy (if-bound, floating)");
 		}
 		| SOURCE_TRACK
 		{
-			once(p, @1, p->state->srctrack != POL_ST_NONE, "source-track");
+			pol_once(p, @1, p->state->srctrack != POL_ST_NONE, "source-track");
 			p->state->srctrack = POL_ST_DEFAULT;
 		}
 		| SOURCE_TRACK GLOBAL
 		{
-			once(p, @1, p->state->srctrack != POL_ST_NONE, "source-track");
+			pol_once(p, @1, p->state->srctrack != POL_ST_NONE, "source-track");
 			p->state->srctrack = POL_ST_GLOBAL;
 		}
 		| SOURCE_TRACK RULE
 		{
-			once(p, @1, p->state->srctrack != POL_ST_NONE, "source-track");
+			pol_once(p, @1, p->state->srctrack != POL_ST_NONE, "source-track");
 			p->state->srctrack = POL_ST_RULE;
 		}
-		| STRING_ NUMBER			{ state_timeout(p, @1, $1, $2); }
+		| STRING_ NUMBER			{ pol_state_timeout(p, @1, $1, $2); }
 		;
 flush		: %empty				{ $$ = 0; }
 		| FLUSH					{ $$ = POL_RF_FLUSH; }
@@ -662,23 +646,23 @@ flush		: %empty				{ $$ = 0; }
 scrub_opts	: scrub_opt
 		| scrub_opts comma scrub_opt
 		;
-scrub_opt	: NO_DF					{ once(p, @1, D->r.rf & POL_RF_NODF, "no-df"); D->r.rf |= POL_RF_NODF; }
-		| RANDOM_ID				{ once(p, @1, D->r.rf & POL_RF_RANDOMID, "random-id"); D->r.rf |= POL_RF_RANDOMID; }
+scrub_opt	: NO_DF					{ pol_once(p, @1, D->r.rf & POL_RF_NODF, "no-df"); D->r.rf |= POL_RF_NODF; }
+		| RANDOM_ID				{ pol_once(p, @1, D->r.rf & POL_RF_RANDOMID, "random-id"); D->r.rf |= POL_RF_RANDOMID; }
 		| MIN_TTL NUMBER
 		{
-			once(p, @1, D->scrub_given & POL_SCRUB_MINTTL, "min-ttl");
+			pol_once(p, @1, D->scrub_given & POL_SCRUB_MINTTL, "min-ttl");
 			D->scrub_given |= POL_SCRUB_MINTTL;
-			D->r.min_ttl = in_range(p, @2, "min-ttl", $2, 0, 255) ? $2 : 0;
+			D->r.min_ttl = pol_in_range(p, @2, "min-ttl", $2, 0, 255) ? $2 : 0;
 		}
 		| MAX_MSS NUMBER
 		{
-			once(p, @1, D->scrub_given & POL_SCRUB_MAXMSS, "max-mss");
+			pol_once(p, @1, D->scrub_given & POL_SCRUB_MAXMSS, "max-mss");
 			D->scrub_given |= POL_SCRUB_MAXMSS;
-			D->r.max_mss = in_range(p, @2, "max-mss", $2, 0, 65535) ? $2 : 0;
+			D->r.max_mss = pol_in_range(p, @2, "max-mss", $2, 0, 65535) ? $2 : 0;
 		}
 		| REASSEMBLE word
 		{
-			once(p, @1, D->r.rf & POL_RF_REASS_TCP, "reassemble tcp");
+			pol_once(p, @1, D->r.rf & POL_RF_REASS_TCP, "reassemble tcp");
 			if (strcasecmp($2, "tcp") != 0)
 				pol_perr(p, @2, "scrub cannot reassemble '%s', expected reassemble tcp", $2);
 			D->r.rf |= POL_RF_REASS_TCP;
@@ -690,25 +674,25 @@ set_opts	: set_opt
 		;
 set_opt		: prio
 		{
-			once(p, @1, D->r.rf & POL_RF_SET_PRIO, "set prio");
+			pol_once(p, @1, D->r.rf & POL_RF_SET_PRIO, "set prio");
 			D->r.rf |= POL_RF_SET_PRIO;
 			D->r.set_prio[0] = $1.a;
 			D->r.set_prio[1] = $1.b;
 		}
 		| TOS port_text
 		{
-			once(p, @1, D->r.rf & POL_RF_SET_TOS, "set tos");
+			pol_once(p, @1, D->r.rf & POL_RF_SET_TOS, "set tos");
 			D->r.rf |= POL_RF_SET_TOS;
-			D->r.set_tos = tos_value(p, @2, $2);
+			D->r.set_tos = pol_tos_value(p, @2, $2);
 		}
 		| QUEUE					{ REFUSE(@1, "set queue", pol_refusal("queue")); }
 		| REFUSED				{ REFUSE(@1, $1, pol_refusal($1)); }
 		;
-prio		: PRIO NUMBER				{ $$.a = $$.b = in_range(p, @2, "prio", $2, 0, 7) ? (int)$2 : 0; }
+prio		: PRIO NUMBER				{ $$.a = $$.b = pol_in_range(p, @2, "prio", $2, 0, 7) ? (int)$2 : 0; }
 		| PRIO '(' NUMBER comma NUMBER ')'
 		{
-			$$.a = in_range(p, @3, "prio", $3, 0, 7) ? (int)$3 : 0;
-			$$.b = in_range(p, @5, "prio", $5, 0, 7) ? (int)$5 : 0;
+			$$.a = pol_in_range(p, @3, "prio", $3, 0, 7) ? (int)$3 : 0;
+			$$.b = pol_in_range(p, @5, "prio", $5, 0, 7) ? (int)$5 : 0;
 		}
 		;
 
@@ -766,7 +750,7 @@ antispoof_if	: if_item
 antispoof_opts	: %empty
 		| antispoof_opts antispoof_opt
 		;
-antispoof_opt	: LABEL label				{ once(p, @1, D->label != NULL, "label"); D->label = $2; }
+antispoof_opt	: LABEL label				{ pol_once(p, @1, D->label != NULL, "label"); D->label = $2; }
 		| REFUSED				{ REFUSE(@1, $1, pol_refusal($1)); }
 		;
 
@@ -797,12 +781,12 @@ oldscrub_opt	: scrub_opt
 		}
 		| SET_TOS port_text
 		{
-			once(p, @1, D->r.rf & POL_RF_SET_TOS, "set-tos");
+			pol_once(p, @1, D->r.rf & POL_RF_SET_TOS, "set-tos");
 			D->r.rf |= POL_RF_SET_TOS;
-			D->r.set_tos = tos_value(p, @2, $2);
+			D->r.set_tos = pol_tos_value(p, @2, $2);
 		}
 		| not TAGGED text			{ D->match_tag = $3; D->r.match_tagneg = $1; }
-		| LABEL label				{ once(p, @1, D->label != NULL, "label"); D->label = $2; }
+		| LABEL label				{ pol_once(p, @1, D->label != NULL, "label"); D->label = $2; }
 		;
 
 /* Small things. */
@@ -810,7 +794,7 @@ oldscrub_opt	: scrub_opt
 word		: STRING_
 		;
 text		: STRING_
-		| NUMBER				{ $$ = (char *)number_text(p, $1); }
+		| NUMBER				{ $$ = (char *)pol_number_text(p, $1); }
 		;
 comma		: %empty
 		| ',' optnl
@@ -905,171 +889,4 @@ refuse(struct pol_parser *p, struct pol_loc loc, const char *word, const char *w
 		return;
 	pol_lex_skip(p, p->list_depth + (lookahead == '{'));
 	p->list_depth = 0;
-}
-
-static bool
-in_range(struct pol_parser *p, struct pol_loc loc, const char *what, int64_t v, int64_t lo, int64_t hi)
-{
-	if (v >= lo && v <= hi)
-		return true;
-	pol_perr(p, loc, "%s %lld is out of range, expected %lld to %lld", what, (long long)v, (long long)lo, (long long)hi);
-	return false;
-}
-
-static void
-once(struct pol_parser *p, struct pol_loc loc, bool given, const char *what)
-{
-	if (given)
-		pol_perr(p, loc, "%s is given twice, expected it once", what);
-}
-
-static void
-set_max(struct pol_parser *p, struct pol_loc loc, uint32_t *field, int64_t v, const char *what)
-{
-	once(p, loc, *field != 0, what);
-	if (in_range(p, loc, what, v, 1, UINT32_MAX))
-		*field = v;
-}
-
-static void
-state_flag(struct pol_parser *p, struct pol_loc loc, uint32_t flag, uint32_t clash, const char *what)
-{
-	once(p, loc, p->state->rf & clash, what);
-	p->state->rf |= flag;
-}
-
-static void
-state_overload(struct pol_parser *p, struct pol_loc loc, const char *table, int flush)
-{
-	once(p, loc, p->state->overload[0] != '\0', "overload");
-	if (strlen(table) >= sizeof(p->state->overload))
-		pol_perr(p, loc, "table name '%s' is too long, expected at most %d characters", table, POL_TABLE_NAME_SIZE - 1);
-	snprintf(p->state->overload, sizeof(p->state->overload), "%s", table);
-	p->state->rf |= flush;
-}
-
-static void
-state_timeout(struct pol_parser *p, struct pol_loc loc, const char *name, int64_t v)
-{
-	int i = pol_timeout_index(name);
-
-	if (i < 0) {
-		pol_perr(p, loc, "unknown state option '%s', expected max, no-sync, sloppy, if-bound, floating, source-track, "
-			"max-src-nodes, max-src-states, max-src-conn, max-src-conn-rate, overload or a timeout such as tcp.first", name);
-		return;
-	}
-	once(p, loc, p->state->timeout_set[i], name);
-	if (in_range(p, loc, name, v, 0, UINT32_MAX)) {
-		p->state->timeout[i] = v;
-		p->state->timeout_set[i] = true;
-	}
-}
-
-static void
-rate(struct pol_parser *p, struct pol_loc loc, const char *what, int64_t n, int64_t sec, uint32_t *on, uint32_t *osec)
-{
-	/* counters of a rate are kept in thousandths, so the limit must leave room for that */
-	once(p, loc, *on != 0, what);
-	if (in_range(p, loc, what, n, 1, UINT32_MAX / 1000) && in_range(p, loc, "interval of the rate", sec, 1, UINT32_MAX)) {
-		*on = n;
-		*osec = sec;
-	}
-}
-
-static struct pol_node *
-icmp_item(struct pol_parser *p, struct pol_loc loc, bool v6, const char *type, const char *code)
-{
-	struct pol_node *n = pol_node_new(p, loc);
-	const char *six = v6 ? "6" : "";
-	int t = pol_icmp_type_number(type, v6), c = -1;
-
-	if (t < 0) {
-		pol_perr(p, loc, "unknown icmp%s-type '%s', expected a name such as echoreq, unreach or 0 to 255", six, type);
-		t = 0;
-	} else if (code != NULL && (c = pol_icmp_code_number(t, code, v6)) < 0) {
-		pol_perr(p, loc, "unknown icmp%s code '%s' of type %s, expected a name or 0 to 255", six, code, type);
-	}
-	n->icmp.type = t;
-	n->icmp.code = c;
-	n->icmp.proto = v6 ? 58 : 1;
-	return n;
-}
-
-static const char *
-number_text(struct pol_parser *p, int64_t n)
-{
-	return pol_arena_printf(p, "%lld", (long long)n);
-}
-
-static int
-log_if(struct pol_parser *p, struct pol_loc loc, const char *name)
-{
-	char *end;
-	long n;
-
-	if (strncmp(name, "pflog", 5) == 0 && name[5] >= '0' && name[5] <= '9') {
-		n = strtol(name + 5, &end, 10);
-		if (*end == '\0' && n <= 255)
-			return n;
-	}
-	pol_perr(p, loc, "bad log interface '%s', expected pflog0 to pflog255", name);
-	return 0;
-}
-
-/* As pfctl: a fraction, or with `%` hundredths; kept as a part of 2^32 - 1, and never 0, which is "always". */
-static void
-probability(struct pol_parser *p, struct pol_loc loc, const char *text)
-{
-	char *end;
-	double v = strtod(text, &end);
-
-	if (end != text && *end == '%') {
-		v *= 0.01;
-		end++;
-	}
-	if (end == text || *end != '\0' || !(v >= 0 && v <= 1)) {
-		pol_perr(p, loc, "bad probability '%s', expected 0%% to 100%%", text);
-		return;
-	}
-	v = v * UINT32_MAX + 0.5;
-	D->r.probability = v >= UINT32_MAX ? UINT32_MAX : v < 1 ? 1 : (uint32_t)v;
-}
-
-static int
-tos_value(struct pol_parser *p, struct pol_loc loc, const char *text)
-{
-	int v = pol_tos_number(text);
-
-	if (v < 0)
-		pol_perr(p, loc, "bad tos '%s', expected lowdelay, throughput, reliability, a DSCP name such as af11, cs1, ef or "
-			"0x00 to 0xff", text);
-	return v < 0 ? 0 : v;
-}
-
-static int
-icmp_spec(struct pol_parser *p, struct pol_loc loc, const char *text, bool v6)
-{
-	int v = pol_icmp_spec(text, v6);
-
-	if (v < 0)
-		pol_perr(p, loc, "unknown icmp code '%s', expected a name such as port-unr or 0 to 255", text);
-	return v < 0 ? 0 : v;
-}
-
-static void
-negate(struct pol_node *list)
-{
-	for (; list != NULL; list = list->next)
-		list->host.a.neg = !list->host.a.neg;
-}
-
-static struct pol_node *
-if_node(struct pol_parser *p, struct pol_loc loc, const char *name)
-{
-	struct pol_node *n = pol_node_new(p, loc);
-
-	if (name[0] == '\0' || strlen(name) >= sizeof(n->ifc.name))
-		pol_perr(p, loc, "bad interface name '%s', expected 1 to %d characters", name, POL_IFNAMSIZ - 1);
-	snprintf(n->ifc.name, sizeof(n->ifc.name), "%s", name);
-	return n;
 }

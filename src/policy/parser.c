@@ -110,6 +110,14 @@ pol_sbuf_printf(struct pol_parser *p, struct pol_sbuf *b, const char *fmt, ...)
 		pol_sbuf_add(p, b, big != NULL ? big : buf, n);
 }
 
+void
+pol_sbuf_word(struct pol_parser *p, struct pol_sbuf *b, const char *s)
+{
+	bool plain = pol_is_plain_word(s) || strcmp(s, "any") == 0;
+
+	pol_sbuf_printf(p, b, plain ? "%s" : strchr(s, '"') == NULL ? "\"%s\"" : "'%s'", s);
+}
+
 static void
 error_add(struct pol_errors *e, const char *file, int line, const char *text)
 {
@@ -179,43 +187,99 @@ pol_errors_free(struct pol_errors *errs)
 	*errs = (struct pol_errors){ 0 };
 }
 
+uint32_t
+pol_bucket(const char *s, size_t len)
+{
+	uint32_t h = 2166136261u; /* FNV-1a */
+
+	while (len-- > 0)
+		h = (h ^ (unsigned char)*s++) * 16777619u;
+	return h % POL_BUCKETS;
+}
+
+uint32_t
+pol_index_next(const struct pol_index *x, uint32_t bucket, uint32_t at)
+{
+	return at == 0 ? x->bucket[bucket] : x->next[at - 1];
+}
+
+void
+pol_index_add(struct pol_parser *p, struct pol_index *x, uint32_t bucket, uint32_t at)
+{
+	if (at > x->cap) {
+		size_t cap = at * 2 + 16;
+		uint32_t *next = pol_arena(p, cap * sizeof(*next));
+
+		if (x->cap > 0)
+			memcpy(next, x->next, x->cap * sizeof(*next));
+		x->next = next;
+		x->cap = cap;
+	}
+	x->next[at - 1] = x->bucket[bucket];
+	x->bucket[bucket] = at;
+}
+
+static struct pol_macro *
+macro_find(const struct pol_parser *p, const char *name, size_t len)
+{
+	for (struct pol_macro *m = p->macros[pol_bucket(name, len)]; m != NULL; m = m->next)
+		if (strncmp(m->name, name, len) == 0 && m->name[len] == '\0')
+			return m;
+	return NULL;
+}
+
+const struct pol_macro *
+pol_macro_get(const struct pol_parser *p, const char *name, size_t len)
+{
+	return macro_find(p, name, len);
+}
+
+/* In quotes that the value does not contain. */
+static void
+macro_print(struct pol_parser *p, const char *name, const char *value)
+{
+	char quote = strchr(value, '"') == NULL ? '"' : '\'';
+
+	if (strchr(value, '"') != NULL && strchr(value, '\'') != NULL)
+		pol_sbuf_printf(p, &p->preamble, "# %s has both kinds of quotes\n", name);
+	else
+		pol_sbuf_printf(p, &p->preamble, "%s = %c%s%c\n", name, quote, value, quote);
+}
+
 void
 pol_macro_set(struct pol_parser *p, const char *name, const char *value, bool fixed)
 {
-	size_t len = strlen(value);
-	struct pol_macro *m;
+	size_t len = strlen(value), name_len = strlen(name);
+	struct pol_macro *m = macro_find(p, name, name_len);
 
 	if (len > POL_MAX_MACRO_SIZE) {
 		pol_perr(p, pol_here(p), "value of macro '%s' is too long, expected at most %d bytes", name, POL_MAX_MACRO_SIZE);
 		return;
 	}
-	for (m = p->macros; m != NULL && strcmp(m->name, name) != 0; m = m->next)
-		;
 	if (!fixed)
-		pol_sbuf_printf(p, &p->preamble, "%s = \"%s\"\n", name, value);
+		macro_print(p, name, value);
 	if (m == NULL) {
+		uint32_t b = pol_bucket(name, name_len);
+
+		if (p->n_macros >= POL_MAX_MACROS) {
+			if (p->n_macros++ == POL_MAX_MACROS)
+				pol_perr(p, pol_here(p), "more than %d macros", POL_MAX_MACROS);
+			return;
+		}
+		p->n_macros++;
 		m = pol_arena(p, sizeof(*m));
-		m->name = pol_arena_str(p, name, strlen(name));
-		m->next = p->macros;
-		p->macros = m;
+		m->name = pol_arena_str(p, name, name_len);
+		m->next = p->macros[b];
+		p->macros[b] = m;
 	} else if (m->fixed) {
 		return;
 	}
 	m->fixed = fixed;
 	m->value = pol_arena_str(p, value, len);
 	m->len = len;
-	for (char *c = (char *)m->value; *c != '\0'; c++)
-		if (*c == '\n')
-			*c = ' ';
-}
-
-const struct pol_macro *
-pol_macro_get(const struct pol_parser *p, const char *name, size_t len)
-{
-	for (const struct pol_macro *m = p->macros; m != NULL; m = m->next)
-		if (strncmp(m->name, name, len) == 0 && m->name[len] == '\0')
-			return m;
-	return NULL;
+	for (char *s = (char *)m->value; *s != '\0'; s++)
+		if (*s == '\n')
+			*s = ' ';
 }
 
 char *

@@ -117,6 +117,42 @@ put_code(struct out *o, uint16_t spec, bool v6, const char *after)
 		put(o, "%u%s", spec & 255, after);
 }
 
+/* In quotes that the text does not contain. */
+static void
+put_quoted(struct out *o, const char *s)
+{
+	char quote = strchr(s, '"') == NULL ? '"' : '\'';
+
+	if (strchr(s, '"') == NULL || strchr(s, '\'') == NULL) {
+		put(o, "%c%s%c", quote, s, quote);
+		return;
+	}
+	put(o, "\"");
+	for (; *s != '\0'; s++)
+		put(o, *s == '"' ? "\\%c" : "%c", *s);
+	put(o, "\"");
+}
+
+/* Without quotes where it can stand so, as pfctl prints it. */
+static void
+put_word(struct out *o, const char *s)
+{
+	if (pol_is_plain_word(s))
+		put(o, "%s", s);
+	else
+		put_quoted(o, s);
+}
+
+/* `any` is a word of the grammar, others are names. */
+static void
+put_if(struct out *o, const char *name)
+{
+	if (strcmp(name, "any") == 0)
+		put(o, "any");
+	else
+		put_word(o, name);
+}
+
 static void
 put_action(struct out *o, const struct pol_rule *r)
 {
@@ -124,8 +160,10 @@ put_action(struct out *o, const struct pol_rule *r)
 
 	if (r->rf & POL_RF_ANCHOR) {
 		put(o, "anchor");
-		if (r->anchor_name[0] != '\0')
-			put(o, " \"%s\"", r->anchor_name);
+		if (r->anchor_name[0] != '\0') {
+			put(o, " ");
+			put_quoted(o, r->anchor_name);
+		}
 		return;
 	}
 	put(o, "%s", actions[r->action]);
@@ -334,8 +372,10 @@ pol_rule_snprint(const struct pol_ruleset *rs, const struct pol_rule *r, char *b
 		put_log(&o, r);
 	if (r->quick)
 		put(&o, " quick");
-	if (r->ifname[0] != '\0')
-		put(&o, " on %s%s", r->ifneg ? "! " : "", r->ifname);
+	if (r->ifname[0] != '\0') {
+		put(&o, " on %s", r->ifneg ? "! " : "");
+		put_if(&o, r->ifname);
+	}
 	if (r->af != POL_AF_ANY)
 		put(&o, r->af == POL_AF_INET ? " inet" : " inet6");
 	if (r->proto != POL_PROTO_ANY) {
@@ -353,8 +393,10 @@ pol_rule_snprint(const struct pol_ruleset *rs, const struct pol_rule *r, char *b
 		put_peer(&o, "from", &r->src, r->af);
 		put_peer(&o, "to", &r->dst, r->af);
 	}
-	if (r->rcvif[0] != '\0')
-		put(&o, " %sreceived-on %s", r->rcvifneg ? "!" : "", r->rcvif);
+	if (r->rcvif[0] != '\0') {
+		put(&o, " %sreceived-on ", r->rcvifneg ? "!" : "");
+		put_if(&o, r->rcvif);
+	}
 	if (r->tcp_flags != 0 || r->tcp_flagset != 0) {
 		char flags[9], set[9];
 
@@ -380,14 +422,20 @@ pol_rule_snprint(const struct pol_ruleset *rs, const struct pol_rule *r, char *b
 	put_scrub(&o, r);
 	if (r->rf & POL_RF_ALLOW_OPTS)
 		put(&o, " allow-opts");
-	if (r->label[0] != '\0')
-		put(&o, " label \"%s\"", r->label);
+	if (r->label[0] != '\0') {
+		put(&o, " label ");
+		put_quoted(&o, r->label);
+	}
 	if (r->rf & POL_RF_ONCE)
 		put(&o, " once");
-	if (r->tag != 0)
-		put(&o, " tag %s", tag_name(rs, r->tag));
-	if (r->match_tag != 0)
-		put(&o, "%s tagged %s", r->match_tagneg ? " !" : "", tag_name(rs, r->match_tag));
+	if (r->tag != 0) {
+		put(&o, " tag ");
+		put_word(&o, tag_name(rs, r->tag));
+	}
+	if (r->match_tag != 0) {
+		put(&o, "%s tagged ", r->match_tagneg ? " !" : "");
+		put_word(&o, tag_name(rs, r->match_tag));
+	}
 	return o.len;
 }
 

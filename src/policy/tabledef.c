@@ -14,29 +14,33 @@
 
 #include "lang_priv.h"
 
+/* Finds or makes it. NULL: there are too many, which was reported. The array may move. */
 static struct pol_tabledef *
-tabledef_find(struct pol_ruleset *rs, const char *name)
-{
-	for (unsigned i = 0; i < rs->n_tables; i++)
-		if (strcmp(pol_table_name(rs->tables[i].table), name) == 0)
-			return &rs->tables[i];
-	return NULL;
-}
-
-/* NULL: no memory. */
-static struct pol_tabledef *
-tabledef_get(struct pol_parser *p, const char *name)
+tabledef_get(struct pol_parser *p, struct pol_loc loc, const char *name)
 {
 	struct pol_ruleset *rs = p->rs;
-	struct pol_tabledef *d = tabledef_find(rs, name), *v;
+	uint32_t bucket = pol_bucket(name, strlen(name)), at = 0;
+	struct pol_tabledef *d, *v;
 	struct pol_table *t;
 
-	if (d != NULL)
-		return d;
-	if ((v = realloc(rs->tables, (rs->n_tables + 1) * sizeof(*v))) == NULL)
+	while ((at = pol_index_next(&p->tables, bucket, at)) != 0)
+		if (strcmp(pol_table_name(rs->tables[at - 1].table), name) == 0)
+			return &rs->tables[at - 1];
+	if (rs->n_tables >= POL_MAX_TABLES) {
+		if (!p->rules_full)
+			pol_perr(p, loc, "more than %d tables", POL_MAX_TABLES);
+		p->rules_full = true;
 		return NULL;
-	rs->tables = v;
-	d = &v[rs->n_tables];
+	}
+	/* grows by doubling */
+	if ((rs->n_tables & (rs->n_tables - 1)) == 0) {
+		size_t cap = rs->n_tables == 0 ? 1 : (size_t)rs->n_tables * 2;
+
+		if ((v = realloc(rs->tables, cap * sizeof(*v))) == NULL)
+			pol_oom(p);
+		rs->tables = v;
+	}
+	d = &rs->tables[rs->n_tables];
 	*d = (struct pol_tabledef){ 0 };
 	t = p->env->table_find != NULL ? p->env->table_find(p->env->arg, name) : NULL;
 	if (t == NULL) {
@@ -46,9 +50,22 @@ tabledef_get(struct pol_parser *p, const char *name)
 		d->flags = pol_table_flags(t);
 	}
 	if ((d->table = t) == NULL)
-		return NULL;
-	rs->n_tables++;
+		pol_oom(p);
+	pol_index_add(p, &p->tables, bucket, ++rs->n_tables);
 	return d;
+}
+
+bool
+pol_table_name_ok(struct pol_parser *p, struct pol_loc loc, const char *name)
+{
+	size_t len = strlen(name);
+
+	if (len > 0 && len < POL_TABLE_NAME_SIZE && name[0] != '-' &&
+		strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.:-") == len)
+		return true;
+	pol_perr(p, loc, "bad table name '%s', expected 1 to %d letters, digits, '_', '-', '.' or ':'", name,
+		POL_TABLE_NAME_SIZE - 1);
+	return false;
 }
 
 void
@@ -57,12 +74,8 @@ pol_table_begin(struct pol_parser *p, struct pol_loc loc, const char *name)
 	p->tab = NULL;
 	p->tab_text.len = 0;
 	p->draft = NULL;
-	if (strlen(name) >= POL_TABLE_NAME_SIZE) {
-		pol_perr(p, loc, "table name '%s' is too long, expected at most %d characters", name, POL_TABLE_NAME_SIZE - 1);
+	if (!pol_table_name_ok(p, loc, name) || (p->tab = tabledef_get(p, loc, name)) == NULL)
 		return;
-	}
-	if ((p->tab = tabledef_get(p, name)) == NULL)
-		pol_oom(p);
 	if (p->tab->declared)
 		pol_perr(p, loc, "table <%s> is defined twice, the other one is in line %d", name, p->tab->line);
 	p->tab->declared = true;
@@ -146,7 +159,7 @@ pol_table_file(struct pol_parser *p, struct pol_loc loc, const char *path)
 	if (p->tab == NULL)
 		return;
 	p->tab->init = true;
-	pol_sbuf_printf(p, &p->tab_text, " file \"%s\"", path);
+	pol_sbuf_printf(p, &p->tab_text, strchr(path, '"') == NULL ? " file \"%s\"" : " file '%s'", path);
 	if ((text = pol_slurp(p, loc, path, &len)) == NULL)
 		return;
 	while (i < len && bad < 20) {
@@ -198,15 +211,12 @@ pol_table_end(struct pol_parser *p)
 		d->flags & POL_TABLE_COUNTERS ? " counters" : "", p->tab_text.s);
 }
 
-static int
-resolve(struct pol_parser *p, const char *name, struct pol_table **out)
+static void
+resolve(struct pol_parser *p, const struct pol_rule *r, const char *name, struct pol_table **out)
 {
-	struct pol_tabledef *d = tabledef_get(p, name);
+	struct pol_tabledef *d = tabledef_get(p, (struct pol_loc){ r->file, r->line }, name);
 
-	if (d == NULL)
-		return -1;
-	*out = d->table;
-	return 0;
+	*out = d != NULL ? d->table : NULL;
 }
 
 int
@@ -219,10 +229,12 @@ pol_tables_resolve(struct pol_parser *p)
 	for (uint32_t i = 0; i < rs->n_rules; i++) {
 		struct pol_rule *r = rs->rules[i];
 
-		if ((r->src.kind == POL_ADDR_TABLE && resolve(p, r->src.name, &r->src.table) != 0) ||
-			(r->dst.kind == POL_ADDR_TABLE && resolve(p, r->dst.name, &r->dst.table) != 0) ||
-			(r->overload_name[0] != '\0' && resolve(p, r->overload_name, &r->overload) != 0))
-			pol_oom(p);
+		if (r->src.kind == POL_ADDR_TABLE)
+			resolve(p, r, r->src.name, &r->src.table);
+		if (r->dst.kind == POL_ADDR_TABLE)
+			resolve(p, r, r->dst.name, &r->dst.table);
+		if (r->overload_name[0] != '\0')
+			resolve(p, r, r->overload_name, &r->overload);
 	}
 	for (unsigned i = 0; i < rs->n_tables; i++) {
 		struct pol_tabledef *d = &rs->tables[i];
