@@ -115,13 +115,6 @@ check_draft(struct pol_parser *p, struct pol_draft *d)
 		pol_perr(p, d->loc, "allow-opts can only be given on pass rules");
 	if (r->tcp_flagset != 0 && !lists_proto(d->protos, TCP))
 		pol_perr(p, d->loc, "flags only apply to tcp, expected proto tcp");
-	if ((r->tcp_flags & ~r->tcp_flagset) != 0 && r->tcp_flagset != 0) {
-		char flags[9], set[9];
-
-		pol_tcp_flags_print(r->tcp_flags, flags);
-		pol_tcp_flags_print(r->tcp_flagset, set);
-		pol_perr(p, d->loc, "flags %s/%s never match, expected flags that are in the set behind '/'", flags, set);
-	}
 	if ((r->rf & POL_RF_FRAGMENT) && (d->src_ports != NULL || d->dst_ports != NULL || r->tcp_flagset != 0 || d->icmps != NULL))
 		pol_perr(p, d->loc, "fragments can be filtered only by header fields of IP, expected no ports, flags or icmp types");
 }

@@ -161,7 +161,9 @@ pol_host_interface(struct pol_parser *p, struct pol_loc loc, const char *name, u
 		prefix(&h->host, a[i].af, flags & POL_DYNIF_BROADCAST ? &a[i].broadcast : &a[i].addr,
 			flags & POL_DYNIF_NETWORK ? plen : max);
 		/* a name that ends in a digit is one interface, others are groups */
-		if (link_local(&a[i]) && name[strlen(name) - 1] >= '0' && name[strlen(name) - 1] <= '9')
+		if (link_local(&a[i]) && a[i].ifname[0] != '\0')
+			snprintf(h->host.scope_if, sizeof(h->host.scope_if), "%.*s", POL_IFNAMSIZ - 1, a[i].ifname);
+		else if (link_local(&a[i]) && name[strlen(name) - 1] >= '0' && name[strlen(name) - 1] <= '9')
 			snprintf(h->host.scope_if, sizeof(h->host.scope_if), "%s", name);
 		list = pol_node_append(list, h);
 	}

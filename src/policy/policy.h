@@ -20,6 +20,7 @@ struct pol_ifaddr {
 	uint8_t af;	/* POL_AF_INET or POL_AF_INET6 */
 	uint8_t plen;
 	union pol_ip addr, broadcast;
+	char ifname[POL_IFNAMSIZ];	/* whose it is, of a group or "self"; may be "". Scope of link-local addresses */
 };
 
 /* What the parser asks of the box. Every member may be NULL (checking a file on a machine that is not the box). */
