@@ -172,12 +172,17 @@ expected(const struct gram *g, const struct set *s, struct cli_expect *e)
 {
 	e->n = 0;
 	e->end = s->in[END];
-	for (int i = g->n - 1; i >= 0; i--) {	/* built backwards: this is the order of the spec */
+	for (const char *at = NULL;; ) {	/* in the order of the spec */
 		char label[24];
-		int k;
+		int k, i = -1;
 
-		if (!s->in[i] || g->v[i].text == NULL || e->n == CLI_MAX_EXPECT)
-			continue;
+		for (k = 0; k < g->n; k++)
+			if (s->in[k] && g->v[k].text != NULL && (at == NULL || g->v[k].text > at) &&
+				(i < 0 || g->v[k].text < g->v[i].text))
+				i = k;
+		if (i < 0 || e->n == CLI_MAX_EXPECT)
+			break;
+		at = g->v[i].text;
 		snprintf(label, sizeof(label), "%.*s", g->v[i].len, g->v[i].text);
 		for (k = 0; k < e->n && strcmp(e->word[k], label) != 0; k++)
 			;

@@ -148,7 +148,8 @@ cmd_set(struct cli_ctx *x)
 	if (x->check)
 		return value_ok(p, x->argv[n]) ? 0 : cli_err(x, "set %s %s: expected %s", p->name, x->argv[n], range);
 	if ((rc = fp_param_set(x->box, p->name, x->argv[n], &err)) != 0)
-		return cli_err(x, "set %s %s: %s; expected %s", p->name, x->argv[n], err.text[0] ? err.text : strerror(-rc), range);
+		return err.text[0] ? cli_err(x, "set: %s", err.text) :
+			cli_err(x, "set %s %s: %s; expected %s", p->name, x->argv[n], strerror(-rc), range);
 	if (strncmp(p->name, "socket ", 7) == 0 && cli_server_apply(x->cli, &err) != 0)
 		return cli_err(x, "set %s: %s", p->name, err.text);
 	return 0;
@@ -352,7 +353,8 @@ cmd_show_config(struct cli_ctx *x)
 		return 0;
 	}
 	for (unsigned k = 0; k < n; k++) {
-		if (fp_param_is_default(x->box, p[k].name) || fp_param_get(x->box, p[k].name, v, sizeof(v)) != 0)
+		/* the socket's path is an argument of the program */
+		if (strcmp(p[k].name, "socket path") == 0 || fp_param_is_default(x->box, p[k].name) || fp_param_get(x->box, p[k].name, v, sizeof(v)) != 0)
 			continue;
 		cli_printf(o, "set %s ", p[k].name);
 		quoted(o, v);
@@ -379,7 +381,7 @@ cmd_show_config(struct cli_ctx *x)
 	fp_route_foreach(x->box, config_route, x);
 	fp_neigh_foreach(x->box, POL_AF_INET, config_neigh, x);
 	fp_neigh_foreach(x->box, POL_AF_INET6, config_neigh, x);
-	if ((rs = fp_rules(x->box)) != NULL && rs->path != NULL && rs->path[0] != '\0') {
+	if ((rs = fp_rules(x->box)) != NULL && rs->path != NULL && rs->path[0] != '\0' && strcmp(rs->path, "-") != 0) {
 		cli_printf(o, "pfctl -f ");
 		quoted(o, rs->path);
 		cli_printf(o, "\n");

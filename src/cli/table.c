@@ -4,12 +4,13 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cli_priv.h"
 #include "grammar.h"
 
 const struct cli_cmd *const cli_groups[] = { cli_pfctl_cmds, cli_if_cmds, cli_route_cmds, cli_port_cmds, cli_set_cmds,
-	cli_base_cmds, NULL };
+	cli_show_cmds, cli_watch_cmds, cli_doctor_cmds, cli_base_cmds, NULL };
 
 #define FOREACH_CMD(c) \
 	for (const struct cli_cmd *const *g_ = cli_groups; *g_ != NULL; g_++) \
@@ -70,10 +71,13 @@ cli_progress(struct cli_ctx *x, const char *fmt, ...)
 const char *
 cli_path(struct cli_ctx *x, const char *path, char buf[CLI_PATH_SIZE])
 {
-	if (path[0] == '/' || x->cwd == NULL || x->cwd[0] == '\0' || strcmp(path, "-") == 0)
+	char here[CLI_PATH_SIZE];
+	const char *cwd = x->cwd != NULL && x->cwd[0] != '\0' ? x->cwd : getcwd(here, sizeof(here));
+
+	if (path[0] == '/' || cwd == NULL || strcmp(path, "-") == 0)
 		snprintf(buf, CLI_PATH_SIZE, "%s", path);
 	else
-		snprintf(buf, CLI_PATH_SIZE, "%s/%s", x->cwd, path);
+		snprintf(buf, CLI_PATH_SIZE, "%s/%s", cwd, path);
 	return buf;
 }
 
