@@ -356,6 +356,16 @@ clear(struct cli_ctx *x, const struct pfctl *p, const char *what)
 	return cli_err(x, "pfctl: -F %s is not available in this version; expected one of: rules, states, info, Tables, all", what);
 }
 
+static int
+enable(struct cli_ctx *x, bool on)
+{
+	int rc = fp_pf_enable(x->box, on);
+
+	if (rc == -EALREADY)
+		return cli_err(x, "pfctl: pf already %s", on ? "enabled" : "disabled");
+	return rc < 0 ? cli_err(x, "pfctl: pf cannot be %s: %s", on ? "enabled" : "disabled", strerror(-rc)) : 0;
+}
+
 int
 cli_pfctl(struct cli_ctx *x)
 {
@@ -377,7 +387,8 @@ cli_pfctl(struct cli_ctx *x)
 		return p.tcmd != NULL ? pfctl_table(x, &p) : p.file != NULL ? load_rules(x, &p) : 0;
 	}
 	if (p.disable) {
-		fp_pf_enable(x->box, false);
+		if (enable(x, false) != 0)
+			return 1;
 		pfctl_note(x, &p, "pf disabled");
 	}
 	if (p.show != NULL && pfctl_show(x, &p, p.show) != 0)
@@ -395,7 +406,8 @@ cli_pfctl(struct cli_ctx *x)
 		pfctl_note(x, &p, "pf: rule counters cleared");
 	}
 	if (p.enable) {
-		fp_pf_enable(x->box, true);
+		if (enable(x, true) != 0)
+			return 1;
 		pfctl_note(x, &p, "pf enabled");
 	}
 	return 0;

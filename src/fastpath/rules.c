@@ -525,8 +525,7 @@ fp_pf_enable(struct fp_box *box, bool on)
 	if (box->rules->enabled == on)
 		return -EALREADY;
 	box->rules->enabled = on;
-	if (on)
-		box->enabled_sec = fp_now_sec(box);
+	box->enabled_sec = fp_now_sec(box);
 	return fp_conf_publish(box, &err);
 }
 
@@ -617,6 +616,7 @@ fp_rules_create(struct fp_box *box, struct fp_err *err)
 	r->default_rs.n = 1;
 	r->next_uid = 1;
 	r->enabled = true;
+	box->enabled_sec = fp_now_sec(box);
 	r->reassemble = 1;
 	r->syncookies = 0;
 	r->syncookies_start_pct = 25;

@@ -66,8 +66,8 @@ fp_stats_get(struct fp_box *box, struct fp_stats *s)
 			s->frags += fp_reass_held(w->reass);
 	}
 	s->hostid = box->hostid;
-	s->enabled = box->enabled_sec != 0;
-	s->since_sec = s->enabled ? fp_box_now_us(box) / 1000000 - box->enabled_sec : 0;
+	s->enabled = box->conf != NULL && box->conf->pf_enabled;
+	s->since_sec = box->enabled_sec != 0 ? fp_box_now_us(box) / 1000000 - box->enabled_sec : 0;
 }
 
 static void
