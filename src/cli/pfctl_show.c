@@ -396,8 +396,8 @@ src_cb(void *arg, const struct fp_srcnode_view *v)
 		cli_str(o, "source", addr);
 		cli_u64(o, "states", v->states);
 		cli_u64(o, "connections", v->conn);
-		cli_u64(o, "rate_count", v->rate_count);
-		cli_u64(o, "rate_limit", v->rate_limit);
+		cli_u64(o, "rate_count", v->rate_count / 1000);
+		cli_u64(o, "rate_limit", v->rate_limit / 1000);
 		cli_u64(o, "rate_s", v->rate_sec);
 		cli_u64(o, "age_s", v->age_sec);
 		cli_u64(o, "expires_s", v->expires_sec);
@@ -409,8 +409,7 @@ src_cb(void *arg, const struct fp_srcnode_view *v)
 		return cli_gone(o);
 	}
 	cli_printf(o, "%s -> %s ( states %u, connections %u, rate %u.%u/%us )\n", addr, v->af == POL_AF_INET ? "0.0.0.0" : "::",
-		v->states, v->conn, v->rate_sec ? v->rate_count / v->rate_sec : 0,
-		v->rate_sec ? v->rate_count * 10 / v->rate_sec % 10 : 0, v->rate_sec);
+		v->states, v->conn, v->rate_count / 1000, v->rate_count % 1000 / 100, v->rate_sec);
 	if (a->verbose) {
 		age_str(age, v->age_sec);
 		age_str(exp, v->expires_sec);

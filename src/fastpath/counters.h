@@ -120,7 +120,10 @@
 	X(STATE_SEARCHES, "state_searches", "state table lookups as pf counts them") \
 	X(STATE_INSERTS, "state_inserts", "states created") \
 	X(STATE_REMOVALS, "state_removals", "states removed") \
-	X(UNCOUPLED, "uncoupled", "records split because their halves no longer agree")
+	X(UNCOUPLED, "uncoupled", "records split because their halves no longer agree") \
+	X(SRCNODE_SEARCHES, "source_searches", "look-ups of tracked sources") \
+	X(SRCNODE_INSERTS, "source_inserts", "sources that began to be tracked") \
+	X(SRCNODE_REMOVALS, "source_removals", "sources that are no longer tracked")
 
 enum fp_reason {
 #define X(n, s, h) FP_R_##n,

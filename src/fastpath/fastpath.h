@@ -168,6 +168,7 @@ int64_t fp_states_kill(struct fp_box *box, const struct fp_state_filter *f);
 int64_t fp_states_flush(struct fp_box *box, const char *ifname /* NULL all */);
 const char *fp_state_peer_name(uint8_t proto, uint8_t state); /* "ESTABLISHED", "SINGLE", "0" ... */
 
+/* rate_count, rate_limit: thousandths of a connection within the last rate_sec seconds (pf's decaying count, now). */
 struct fp_srcnode_view { uint8_t af; uint8_t addr[16]; uint32_t states, conn; uint32_t rate_count, rate_limit, rate_sec; uint32_t age_sec, expires_sec; uint64_t packets, bytes; uint32_t rule_nr; };
 int fp_srcnodes_foreach(struct fp_box *box, int (*cb)(void *arg, const struct fp_srcnode_view *v), void *arg);
 

@@ -21,6 +21,7 @@
 
 #include "parse.h"
 #include "reass.h"
+#include "siphash.h"
 
 #define NONE UINT32_MAX
 #define WINDOWS 16
@@ -79,48 +80,6 @@ struct fp_reass {
 	struct piece *pieces;
 	struct queue *queues;
 };
-
-/* ---- hash: SipHash-1-3 (Aumasson, Bernstein), whose speed is enough here and whose secret nobody sees */
-
-static inline void
-sip_round(uint64_t v[4])
-{
-	v[0] += v[1];
-	v[1] = (v[1] << 13 | v[1] >> 51) ^ v[0];
-	v[0] = v[0] << 32 | v[0] >> 32;
-	v[2] += v[3];
-	v[3] = (v[3] << 16 | v[3] >> 48) ^ v[2];
-	v[0] += v[3];
-	v[3] = (v[3] << 21 | v[3] >> 43) ^ v[0];
-	v[2] += v[1];
-	v[1] = (v[1] << 17 | v[1] >> 47) ^ v[2];
-	v[2] = v[2] << 32 | v[2] >> 32;
-}
-
-static uint32_t
-key_hash(const struct fp_reass *r, const struct key *k)
-{
-	uint64_t v[4] = {
-		r->secret[0] ^ 0x736f6d6570736575, r->secret[1] ^ 0x646f72616e646f6d,
-		r->secret[0] ^ 0x6c7967656e657261, r->secret[1] ^ 0x7465646279746573,
-	};
-	uint64_t w;
-	unsigned i;
-
-	for (i = 0; i <= sizeof(*k) / 8; i++) {
-		w = (uint64_t)sizeof(*k) << 56;
-		if (i < sizeof(*k) / 8)
-			memcpy(&w, (const uint8_t *)k + 8 * i, 8);
-		v[3] ^= w;
-		sip_round(v);
-		v[0] ^= w;
-	}
-	v[2] ^= 0xff;
-	for (i = 0; i < 3; i++)
-		sip_round(v);
-	w = v[0] ^ v[1] ^ v[2] ^ v[3];
-	return (uint32_t)(w ^ w >> 32);
-}
 
 /* ---- pieces of a queue */
 
@@ -476,7 +435,7 @@ input(struct fp_reass *r, struct fp_pkt *p, const struct key *k, struct piece *n
 		return refuse(p, drop, FP_D_FRAG_MALFORMED, FP_R_FRAGMENT);
 	while (r->held >= r->conf.max_frags)
 		r->lost_limit += queue_free(r, r->oldest);
-	hash = key_hash(r, k);
+	hash = fp_siphash13(r->secret, k, sizeof(*k));
 	qi = queue_find(r, k, hash);
 	if (qi == NONE) {
 		qi = queue_new(r, k, hash, now_sec);

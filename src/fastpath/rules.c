@@ -302,7 +302,8 @@ fp_rules_poll(struct fp_box *box)
 		bool used = false;
 
 		for (uint32_t i = 0; i < rt->n && !used; i++)
-			used = __atomic_load_n(&rt->rules[i].states_cur, __ATOMIC_ACQUIRE) != 0;
+			used = __atomic_load_n(&rt->rules[i].states_cur, __ATOMIC_ACQUIRE) != 0 ||
+				__atomic_load_n(&rt->rules[i].src_nodes, __ATOMIC_ACQUIRE) != 0;
 		/*
 		 * Two looks with a grace period between them: a worker that took a rule out of this set just before it was
 		 * replaced has made its state by then.
@@ -569,6 +570,7 @@ fp_rules_counters(struct fp_box *box, struct fp_rule_counters *out, unsigned n)
 			}
 		}
 		out[i].states = __atomic_load_n(&rt->rules[i].states_cur, __ATOMIC_RELAXED);
+		out[i].src_nodes = __atomic_load_n(&rt->rules[i].src_nodes, __ATOMIC_RELAXED);
 		out[i].states_total = __atomic_load_n(&rt->rules[i].states_total, __ATOMIC_RELAXED);
 	}
 	fp_states_visit(box, sum_live, &sum);

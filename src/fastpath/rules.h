@@ -38,6 +38,7 @@ struct fp_rule_rt {
 	struct fp_rs_rt *rs;
 	uint32_t states_cur;		/* atomic add by any worker; new and removed states only */
 	uint64_t states_total;		/* likewise */
+	uint32_t src_nodes;		/* likewise: addresses tracked by this rule (srcnode.c) */
 };
 
 #define FP_RULE_CHUNK 4096

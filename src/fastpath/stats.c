@@ -14,6 +14,7 @@
 
 #include "box_priv.h"
 #include "burst.h"
+#include "srcnode.h"
 
 static inline uint64_t
 get(const uint64_t *c)
@@ -65,6 +66,10 @@ fp_stats_get(struct fp_box *box, struct fp_stats *s)
 		if (w->reass != NULL)
 			s->frags += fp_reass_held(w->reass);
 	}
+	s->srcnodes = fp_srcnodes_count(box);
+	s->srcnode_searches = s->totals[FP_T_SRCNODE_SEARCHES];
+	s->srcnode_inserts = s->totals[FP_T_SRCNODE_INSERTS];
+	s->srcnode_removals = s->totals[FP_T_SRCNODE_REMOVALS];
 	s->hostid = box->hostid;
 	s->enabled = box->conf != NULL && box->conf->pf_enabled;
 	s->since_sec = box->enabled_sec != 0 ? fp_box_now_us(box) / 1000000 - box->enabled_sec : 0;

@@ -5,7 +5,6 @@
 
 #include "box_priv.h"
 #include "burst.h"
-#include "srcnode.h"
 #include "conf.h"
 
 #define WEAK __attribute__((weak))
@@ -18,12 +17,4 @@ WEAK void fp_conf_policy_get(struct fp_box *box, struct fp_conf *c) { }
 WEAK bool fp_conf_policy_skip(struct fp_box *box, const char *ifname) { return false; }
 WEAK const uint32_t pol_timeout_defaults[POL_TM_MAX] = { 120, 30, 86400, 900, 45, 90, 60, 30, 60, 20, 10, 60, 30, 60, 60, 10,
 	60000, 120000, 0, 30 };
-WEAK int fp_srcnode_admit(struct fp_worker *w, struct fp_rule_rt *rt, uint8_t af, const uint8_t *addr, uint32_t *node) { return -1; }
-WEAK void fp_srcnode_admit_undo(struct fp_worker *w, uint32_t node) { }
-WEAK void fp_srcnode_state_gone(struct fp_worker *w, struct fp_state *st, int half) { }
-WEAK int fp_srcnode_established(struct fp_worker *w, struct fp_state *st, int half, struct fp_rule_rt *rt) { return -1; }
-WEAK int fp_srcnode_worker_init(struct fp_worker *w) { return 0; }
-WEAK void fp_srcnode_worker_fini(struct fp_worker *w) { }
-WEAK void fp_srcnode_expire(struct fp_worker *w) { }
-WEAK int fp_srcnodes_foreach(struct fp_box *box, int (*cb)(void *arg, const struct fp_srcnode_view *v), void *arg) { return -ENOTSUP; }
 WEAK int fp_pflog_open(struct fp_box *box, const char *path, struct fp_err *err) { return fp_err_set(err, -ENOTSUP, "not in this build"); }
