@@ -39,6 +39,7 @@
 #define HUGE_MIN_MB 128		/* fewer free huge pages than that are not worth it */
 #define NOHUGE_MB 1024		/* address space for buffers with ordinary pages; touched as it is used */
 #define SERVE_US 1000		/* clients are looked after so often while a worker shares this core */
+#define LOOK_US 100000		/* parameters are looked at again */
 #define SERVE_TURNS 64		/* loops between two looks at the clock there */
 
 static struct {
@@ -47,6 +48,7 @@ static struct {
 } opt;
 
 static volatile sig_atomic_t got_signal;
+static bool own_prefix;	/* EAL's runtime directory is named by us */
 
 static void
 on_signal(int sig)
@@ -272,7 +274,7 @@ eal_arguments(char **v, int n, const char *socket_path)
 	a.v[a.n++] = v[0];
 	if (!opt.verbose) {
 		push(&a, "--log-level=lib.eal:warning");
-		push(&a, "--log-level=lib.telemetry:warning");
+		push(&a, "--log-level=lib.telemetry:error");
 	}
 	for (int i = 1; i < n; i++)
 		a.v[a.n++] = strcmp(v[i], "--eal-help") == 0 ? "--help" : v[i];
@@ -285,6 +287,7 @@ eal_arguments(char **v, int n, const char *socket_path)
 				prefix[len++] = *s == '/' || *s == '.' ? '_' : *s;
 		prefix[len] = '\0';
 		push(&a, "--file-prefix=%s", prefix);
+		own_prefix = true;
 	}
 	/* Devices are taken when they are asked for, never because EAL found them: an allow list that no NIC is on. */
 	if (!has_arg(v, n, "-a") && !has_arg(v, n, "--allow") && !has_arg(v, n, "-b") && !has_arg(v, n, "--block") &&
@@ -337,6 +340,24 @@ start_eal(char **v, int n, const char *socket_path)
 		break;
 	}
 	return -1;
+}
+
+/* What EAL leaves of a run: files of ours alone, when the prefix was ours. */
+static void
+clean_runtime(void)
+{
+	char path[512];
+	glob_t g;
+
+	if (!own_prefix)
+		return;
+	snprintf(path, sizeof(path), "%s/*", rte_eal_get_runtime_dir());
+	if (glob(path, 0, NULL, &g) == 0) {
+		for (size_t i = 0; i < g.gl_pathc; i++)
+			unlink(g.gl_pathv[i]);
+		globfree(&g);
+	}
+	rmdir(rte_eal_get_runtime_dir());
 }
 
 /* ---- systemd: readiness and watchdog, sd_notify(3)'s protocol */
@@ -410,18 +431,10 @@ param_u32(struct fp_box *box, const char *name)
 	return fp_param_get(box, name, value, sizeof(value)) == 0 ? strtoul(value, NULL, 10) : 0;
 }
 
-static bool
-worker_on_main(struct fp_box *box)
-{
-	struct fp_lcore_info info;
-
-	return fp_box_running(box) && fp_lcore_info(box, 0, &info) == 0 && strcmp(info.role, "main+worker") == 0;
-}
-
 static void
 main_loop(struct fp_box *box, struct cli *cli, struct cli_server *srv)
 {
-	uint64_t wd_us = watchdog_interval(), last_wd = 0, last_serve = 0, now;
+	uint64_t wd_us = watchdog_interval(), last_wd = 0, last_serve = 0, last_look = 0, now;
 	uint32_t idle = 0, turns = 0, polls = 0, sleep_us = 0;
 	bool on_main = false;
 
@@ -434,9 +447,12 @@ main_loop(struct fp_box *box, struct cli *cli, struct cli_server *srv)
 		now = now_us();
 		if (!on_main || now - last_serve >= SERVE_US) {
 			last_serve = now;
-			on_main = worker_on_main(box);
-			polls = param_u32(box, "idle polls");
-			sleep_us = param_u32(box, "idle sleep");
+			if (now - last_look >= LOOK_US || last_look == 0) {
+				last_look = now;
+				on_main = fp_box_worker_on_main(box);
+				polls = param_u32(box, "idle polls");
+				sleep_us = param_u32(box, "idle sleep");
+			}
 			if (cli_server_poll(srv) + cli_telemetry_poll(cli) != 0)
 				idle = 0;
 			if (wd_us != 0 && now - last_wd >= wd_us && workers_alive(box)) {
@@ -567,6 +583,7 @@ main(int argc, char **argv)
 	rc = serve(path);
 	rte_pdump_uninit();
 	rte_eal_cleanup();
+	clean_runtime();
 	free(from_file);
 	return rc;
 }

@@ -67,6 +67,12 @@ fp_box_running(const struct fp_box *box)
 	return box->running;
 }
 
+bool
+fp_box_worker_on_main(const struct fp_box *box)
+{
+	return box->running && box->workers[0]->ctl->on_main;
+}
+
 /* ---- grace periods */
 
 static bool

@@ -40,6 +40,7 @@ void fp_box_destroy(struct fp_box *box);
 int fp_box_start(struct fp_box *box, struct fp_err *err);	/* allocates shards, sets up queues, launches workers */
 int fp_box_stop(struct fp_box *box);	/* ports stay configured; states are kept */
 bool fp_box_running(const struct fp_box *box);
+bool fp_box_worker_on_main(const struct fp_box *box);	/* runs, and its worker inside fp_box_poll() */
 /* One turn of the main lcore. Runs worker 0's burst too when all roles share one core. Returns work done (0: idle). */
 unsigned fp_box_poll(struct fp_box *box);
 
