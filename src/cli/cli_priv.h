@@ -85,6 +85,7 @@ void cli_warn(struct cli_ctx *x, const char *fmt, ...) __attribute__((format(pri
 void cli_progress(struct cli_ctx *x, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* `path` as seen from ctx->cwd. */
 const char *cli_path(struct cli_ctx *x, const char *path, char buf[CLI_PATH_SIZE]);
+int cli_regular_file(struct cli_ctx *x, const char *path);	/* 0, or 1 with the error told */
 
 /* words.c: split a line at blanks; '...' and "..." quote, backslash escapes, # starts a comment. */
 struct cli_words { char **v; int n; char *store; };

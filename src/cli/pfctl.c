@@ -105,7 +105,8 @@ load_rules(struct cli_ctx *x, const struct pfctl *p)
 
 	if (strcmp(p->file, "-") == 0)
 		return cli_err(x, "pfctl: -f - is not available: the box reads its files itself; expected a file name");
-	cli_path(x, p->file, path);
+	if (cli_regular_file(x, cli_path(x, p->file, path)) != 0)
+		return 1;
 	if (p->check_only || p->verbose > 0) {
 		struct pol_env env = { .macros = p->n_macros ? p->macros : NULL, .arg = x->box };
 		struct pol_ruleset *rs;

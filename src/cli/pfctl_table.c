@@ -35,9 +35,11 @@ list_file(struct cli_ctx *x, struct list *l, const char *name)
 	char path[CLI_PATH_SIZE], *line = NULL, *save;
 	size_t cap = 0;
 	int rc = 0, nr = 0;
-	FILE *f = fopen(cli_path(x, name, path), "r");
+	FILE *f;
 
-	if (f == NULL)
+	if (cli_regular_file(x, cli_path(x, name, path)) != 0)
+		return 1;
+	if ((f = fopen(path, "r")) == NULL)
 		return cli_err(x, "pfctl: cannot open %s: %s", path, strerror(errno));
 	while (rc == 0 && getline(&line, &cap, f) >= 0) {
 		nr++;

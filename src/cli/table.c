@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "cli_priv.h"
@@ -79,6 +80,19 @@ cli_path(struct cli_ctx *x, const char *path, char buf[CLI_PATH_SIZE])
 	else
 		snprintf(buf, CLI_PATH_SIZE, "%s/%s", cwd, path);
 	return buf;
+}
+
+/* A FIFO or device would hold up the main lcore. */
+int
+cli_regular_file(struct cli_ctx *x, const char *path)
+{
+	struct stat st;
+
+	if (stat(path, &st) != 0)
+		return cli_err(x, "%s: cannot open %s: %s", x->cmd->words, path, strerror(errno));
+	if (!S_ISREG(st.st_mode))
+		return cli_err(x, "%s: %s is not a regular file", x->cmd->words, path);
+	return 0;
 }
 
 /* How many words of the command argv begins with; *all: the command's words are all there. */

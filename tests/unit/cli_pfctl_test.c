@@ -293,11 +293,16 @@ test_load(void **state)
 	assert_non_null(strstr(fake_err, line));
 	snprintf(line, sizeof(line), "%s:2: ", good);
 	assert_non_null(strstr(fake_err, line));
-	unlink(good);
-	run("pfctl -f /broken.conf", 1);
-	assert_non_null(strstr(fake_err, "/broken.conf:3: syntax error\n"));
+	snprintf(line, sizeof(line), "%s.broken", good);
+	assert_int_equal(rename(good, line), 0);
+	snprintf(line, sizeof(line), "pfctl -f %s.broken", good);
+	run(line, 1);
+	assert_non_null(strstr(fake_err, ".broken:3: syntax error\n"));
+	unlink(line + 9);
 	assert_non_null(strstr(fake_err, "the rules in force stay"));
 	run("pfctl -nf /does/not/exist", 1);
+	run("pfctl -f /dev/null", 1);
+	assert_non_null(strstr(fake_err, "not a regular file"));
 }
 
 static void
