@@ -6,53 +6,53 @@
  * pf_hash_rule(), pfvar.h of 2025.
  */
 #include <endian.h>
-#include <md5.h>
 #include <string.h>
 
 #include "policy/lang_priv.h"
+#include "policy/md5.h"
 
 static void
-put(MD5_CTX *m, const void *p, size_t n)
+put(struct pol_md5 *m, const void *p, size_t n)
 {
-	MD5Update(m, p, n);
+	pol_md5_add(m, p, n);
 }
 
 static void
-put8(MD5_CTX *m, uint8_t v)
+put8(struct pol_md5 *m, uint8_t v)
 {
 	put(m, &v, 1);
 }
 
 static void
-put16(MD5_CTX *m, uint16_t v)
+put16(struct pol_md5 *m, uint16_t v)
 {
 	v = htobe16(v);
 	put(m, &v, sizeof(v));
 }
 
 static void
-put16le(MD5_CTX *m, uint16_t v)
+put16le(struct pol_md5 *m, uint16_t v)
 {
 	v = htole16(v);
 	put(m, &v, sizeof(v));
 }
 
 static void
-put32(MD5_CTX *m, uint32_t v)
+put32(struct pol_md5 *m, uint32_t v)
 {
 	v = htobe32(v);
 	put(m, &v, sizeof(v));
 }
 
 static void
-put_str(MD5_CTX *m, const char *s)
+put_str(struct pol_md5 *m, const char *s)
 {
 	put(m, s, strlen(s));
 }
 
 /* Fixed size, zeros behind. */
 static void
-put_name(MD5_CTX *m, const char *s, size_t size)
+put_name(struct pol_md5 *m, const char *s, size_t size)
 {
 	char buf[POL_TABLE_NAME_SIZE] = { 0 };
 
@@ -61,7 +61,7 @@ put_name(MD5_CTX *m, const char *s, size_t size)
 }
 
 static void
-hash_addr(MD5_CTX *m, const struct pol_addr *a)
+hash_addr(struct pol_md5 *m, const struct pol_addr *a)
 {
 	/* pf: addrmask 0, noroute 1, dynif 2, table 3, urpf-failed 5, range 6; `any` is a mask of zeros */
 	static const uint8_t types[] = { [POL_ADDR_ANY] = 0, [POL_ADDR_PREFIX] = 0, [POL_ADDR_RANGE] = 6, [POL_ADDR_TABLE] = 3,
@@ -113,7 +113,7 @@ rule_flag(const struct pol_rule *r)
 }
 
 static void
-hash_rule(MD5_CTX *m, const struct pol_ruleset *rs, const struct pol_rule *r)
+hash_rule(struct pol_md5 *m, const struct pol_ruleset *rs, const struct pol_rule *r)
 {
 	static const uint8_t actions[] = { [POL_PASS] = 0, [POL_BLOCK] = 1, [POL_MATCH] = 12 };
 
@@ -153,11 +153,11 @@ hash_rule(MD5_CTX *m, const struct pol_ruleset *rs, const struct pol_rule *r)
 void
 pol_checksum(struct pol_ruleset *rs)
 {
-	MD5_CTX m;
+	struct pol_md5 m;
 
-	MD5Init(&m);
+	pol_md5_init(&m);
 	for (uint32_t i = 0; i < rs->n_rules; i++)
 		if (rs->rules[i]->parent == NULL)
 			hash_rule(&m, rs, rs->rules[i]);
-	MD5Final(rs->checksum, &m);
+	pol_md5_end(&m, rs->checksum);
 }

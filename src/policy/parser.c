@@ -162,6 +162,13 @@ pol_perr(struct pol_parser *p, struct pol_loc loc, const char *fmt, ...)
 	for (c = text; *c != '\0'; c++)
 		if ((unsigned char)*c < 32 || *c == 127)
 			*c = '?';
+	/* what a macro brings in, it may bring in often */
+	for (unsigned i = 0; i < p->errs->n && i < 16; i++) {
+		const struct pol_error *e = &p->errs->v[p->errs->n - 1 - i];
+
+		if (e->line == loc.line && strcmp(e->text, text) == 0 && strcmp(e->file, loc.file) == 0)
+			return;
+	}
 	error_add(p->errs, loc.file, loc.line, text);
 }
 

@@ -16,6 +16,7 @@
 #include <arpa/inet.h>
 #include <cmocka.h>
 
+#include "policy/md5.h"
 #include "policy/policy.h"
 #include "policy/table.h"
 
@@ -555,6 +556,39 @@ test_snprint(void **state)
 	pol_ruleset_free(rs);
 }
 
+/* RFC 1321, appendix A.5, and blocks that end at every place. */
+static void
+test_md5(void **state)
+{
+	static const struct { const char *text; uint8_t want[16]; } v[] = {
+		{ "", { 0xd4, 0x1d, 0x8c, 0xd9, 0x8f, 0x00, 0xb2, 0x04, 0xe9, 0x80, 0x09, 0x98, 0xec, 0xf8, 0x42, 0x7e } },
+		{ "abc", { 0x90, 0x01, 0x50, 0x98, 0x3c, 0xd2, 0x4f, 0xb0, 0xd6, 0x96, 0x3f, 0x7d, 0x28, 0xe1, 0x7f, 0x72 } },
+		{ "12345678901234567890123456789012345678901234567890123456789012345678901234567890",
+			{ 0x57, 0xed, 0xf4, 0xa2, 0x2b, 0xe3, 0xc9, 0x55, 0xac, 0x49, 0xda, 0x2e, 0x21, 0x07, 0xb6, 0x7a } },
+	};
+	struct pol_md5 m;
+	uint8_t got[16], bytewise[16];
+	char text[200];
+
+	for (size_t i = 0; i < sizeof(v) / sizeof(v[0]); i++) {
+		pol_md5_init(&m);
+		pol_md5_add(&m, v[i].text, strlen(v[i].text));
+		pol_md5_end(&m, got);
+		assert_memory_equal(got, v[i].want, 16);
+	}
+	memset(text, 'a', sizeof(text));
+	for (size_t n = 0; n < sizeof(text); n++) {
+		pol_md5_init(&m);
+		pol_md5_add(&m, text, n);
+		pol_md5_end(&m, got);
+		pol_md5_init(&m);
+		for (size_t i = 0; i < n; i++)
+			pol_md5_add(&m, text + i, 1);
+		pol_md5_end(&m, bytewise);
+		assert_memory_equal(got, bytewise, 16);
+	}
+}
+
 /* What an OpenBSD 7.6-current box said of these rules in `pfctl -si`. */
 static void
 test_checksum(void **state)
@@ -577,7 +611,7 @@ main(int argc, char **argv)
 		cmocka_unit_test(test_fields), cmocka_unit_test(test_anchors), cmocka_unit_test(test_tables),
 		cmocka_unit_test(test_table_commit), cmocka_unit_test(test_macros), cmocka_unit_test(test_bounds),
 		cmocka_unit_test(test_include), cmocka_unit_test(test_off_the_box), cmocka_unit_test(test_snprint),
-		cmocka_unit_test(test_checksum),
+		cmocka_unit_test(test_checksum), cmocka_unit_test(test_md5),
 	};
 
 	data_dir = argc > 1 ? argv[1] : ".";
