@@ -162,14 +162,24 @@ host_entry(struct cli_ctx *x, const char *text, struct pol_table_entry *e)
 
 struct key_arg { const char *want; uint64_t *ids; uint32_t *creators; unsigned n, cap; };
 
+/* Blanks: one between words, none around. */
 static void
 squeeze(char *s)
 {
 	char *o = s;
+	bool blank = false;
+	char *start = s;
 
-	for (; *s != '\0'; s++)
-		if (*s != ' ' || (o[-1] != ' ' && s[1] != '\0'))
-			*o++ = *s;
+	for (; *s != '\0'; s++) {
+		if (*s == ' ') {
+			blank = o != start;
+			continue;
+		}
+		if (blank)
+			*o++ = ' ';
+		blank = false;
+		*o++ = *s;
+	}
 	*o = '\0';
 }
 

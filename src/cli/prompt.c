@@ -115,6 +115,8 @@ cli_prompt_loop(const char *path, bool json, bool own_box)
 			break;
 	}
 	sigaction(SIGINT, &old, NULL);
+	if (tty)
+		status = 0;	/* a person saw each answer */
 	if (history[0] != '\0')
 		cli_edit_history_save(e, history);
 	cli_edit_free(e);

@@ -258,6 +258,8 @@ test_kill(void **state)
 	tcp_in(states(1));
 	run("pfctl -k key -k 'tcp 10.10.1.100:5001 <-  10.10.2.100:40012'", 0);
 	assert_true(box->last_kill.has_id && box->last_kill.id == 0x6b0236fa00000008);
+	run("pfctl -k key -k " "'  tcp  10.10.1.100:5001 <- 10.10.2.100:40012 '", 0);
+	assert_string_equal(fake_err, "killed 10 states\n");
 	run("pfctl -k nohost", 1);
 	run("pfctl -k id", 1);
 	run("pfctl -k a -k b -k c", 1);
