@@ -264,7 +264,7 @@ half_init(struct pf_ctx *c, struct fp_state *st, int half)
 	st->ifid[half] = bound_to(c);
 	st->hflags[half] = half_flags(c);
 	if (st->ifid[half] != FP_IFID_ALL || st->hflags[half] & (FP_HF_SLOPPY | FP_HF_SCRUB_TCP | FP_HF_LOG_ALL))
-		st->flags |= FP_SF_SLOW;
+		fp_state_flags_set(st, FP_SF_SLOW); /* may be published already */
 }
 
 /*
@@ -288,7 +288,8 @@ join(struct pf_ctx *c)
 	if (memcmp(t.peer, in->peer, sizeof(t.peer)) != 0 || t.timeout != in->timeout || in->packets[0] != 1)
 		return false;
 	half_init(c, in, FP_HALF_OUT);
-	fp_table_add_half(c->w->table, in, FP_HALF_OUT);
+	if (fp_table_add_half(c->w->table, in, FP_HALF_OUT) != 0)
+		return false; /* a record of its own will be refused, and say why */
 	c->st = in;
 	c->half = FP_HALF_OUT;
 	return true;

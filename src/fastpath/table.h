@@ -154,8 +154,12 @@ uint64_t fp_state_hash(const struct fp_table *t, const struct fp_state *st);
  * period). Does no rule or source-node accounting. A half that is not there: nothing happens.
  */
 void fp_table_remove_half(struct fp_table *t, struct fp_state *st, int half);
-/* Owner only. The missing half joins a published record; its fields (id, rule, ifid, hflags) are filled in already. */
-void fp_table_add_half(struct fp_table *t, struct fp_state *st, int half);
+/*
+ * Owner only. The missing half joins a published record; its fields (id, rule, ifid, hflags) are filled in already. 0;
+ * -EEXIST: it is there, or another record collides with it (fp_table_insert() rule; learned meanwhile, say); -ENOMEM: the
+ * shard would hold more than max_states halves. On failure nothing changed.
+ */
+int fp_table_add_half(struct fp_table *t, struct fp_state *st, int half);
 /*
  * Owner only. Give `half` a record of its own: a copy, ext block too, sync_pos included. The new record; st itself when it
  * holds no other half; NULL when `half` is not there or memory is short (then nothing changed).

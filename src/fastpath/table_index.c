@@ -40,6 +40,11 @@
  * Uncoupling is an insert of the owner that ignores the record which still holds the half; that half leaves the old
  * record only after the new one is published, so the half is always seen in one of them.
  *
+ * A half that joins a published record is an insert of the owner without a slot: it shows the half first, then fence and
+ * scan, and takes it back when it meets a published collision. Either that scan sees PENDING (and withdraws it) or the
+ * second scan of the sync lcore sees the half (and withdraws). What is taken back was seen by nobody who acts on it: the
+ * owner is here, and the sync lcore's next insert would collide with the record that it published itself.
+ *
  * A record that was PENDING may be under the owner's eyes until its insert ends: FP_SF_EXPOSED sends it back to the pool
  * through the owner.
  */
@@ -597,14 +602,49 @@ fp_table_remove_half(struct fp_table *t, struct fp_state *st, int half)
 	fp_table_retire(t, fp_table_index(t, st));
 }
 
-void
+int
 fp_table_add_half(struct fp_table *t, struct fp_state *st, int half)
 {
-	if (st->ifid[half] != FP_IFID_ALL)
-		st->flags |= FP_SF_BOUND;
+	uint64_t hash = fp_state_hash(t, st);
+	uint8_t bit = (uint8_t)(1u << half), before = st->halves;
+	uint16_t flags = st->flags;
+	struct fp_state probe;
+	struct fp_state6 probe6;
+	struct fp_state *key = &probe;
+	struct chain c;
+	bool withdrawn = false;
+
+	if (before & bit)
+		return -EEXIST;
+	if (fp_table_halves(t) + 1 > fp_load(&t->max_states))
+		return -ENOMEM;
+	/* what collides with the half alone */
+	if (st->key.af == FP_AF_INET6) {
+		probe6 = *(const struct fp_state6 *)st;
+		key = &probe6.s;
+	} else {
+		probe = *st;
+	}
+	key->halves = bit;
 	fp_store(&t->halves, t->halves + 1);
+	if (st->ifid[half] != FP_IFID_ALL)
+		fp_state_flags_set(st, FP_SF_BOUND);
 	/* release: the half's fields come before it; pairs with states_collide() */
-	fp_store_rel(&st->halves, (uint8_t)(st->halves | 1u << half));
+	fp_store_rel(&st->halves, before | bit);
+	fp_fence(); /* pairs with the fence of insert_sync() */
+	t->need_fence = false;
+	do {
+		chain_scan(t, key, hash, st, false, NULL, &c);
+		withdrawn |= c.withdrawn;
+	} while (c.other == NULL && c.retry);
+	if (withdrawn)
+		chain_recycle(t, hash);
+	if (c.other == NULL)
+		return 0;
+	fp_store(&st->halves, before);
+	fp_store(&st->flags, flags);
+	fp_store(&t->halves, t->halves - 1);
+	return -EEXIST;
 }
 
 struct fp_state *

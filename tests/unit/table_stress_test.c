@@ -44,7 +44,7 @@ struct run {
 	bool stop;
 	/* removals that the sync lcore asks for: single producer, single consumer */
 	uint32_t ring[RING], ring_head, ring_tail;
-	uint64_t won[THREADS], lost[THREADS], refused[THREADS], found[THREADS], removed, uncoupled;
+	uint64_t won[THREADS], lost[THREADS], refused[THREADS], found[THREADS], removed, uncoupled, joined;
 	uint64_t halves_in[THREADS], halves_out;
 };
 
@@ -240,6 +240,17 @@ owner_main(void *arg)
 				r->found[OWNER]++;
 				CHECK(intact(st, &x, n));
 				fp_state_count(st, 0, 60);
+				if (op == 8 && st->halves != FP_HALVES_BOTH) {
+					int missing = st->halves == 1 << FP_HALF_IN ? FP_HALF_OUT : FP_HALF_IN;
+					int rc = fp_table_add_half(r->t, st, missing);
+
+					CHECK(rc == 0 || rc == -EEXIST || rc == -ENOMEM);
+					if (rc == 0) {
+						r->halves_in[OWNER]++;
+						r->joined++;
+					}
+					CHECK(rc != 0 || holders(r, &x, n, missing) == 1);
+				}
 				if (op == 9 && st->halves == FP_HALVES_BOTH && fp_state_uncouple(r->t, st, n & 1) != NULL) {
 					r->uncoupled++;
 					CHECK(holders(r, &x, n, 0) == 1 && holders(r, &x, n, 1) == 1);
@@ -372,12 +383,12 @@ stress(uint32_t keys, uint32_t max_states, uint32_t expected, unsigned ms)
 	assert_int_equal(info.pending_free, 0);
 	assert_int_equal(info.overflow_buckets, 0);
 	printf("%u keys, room for %u: owner won %lu lost %lu refused %lu, sync won %lu lost %lu refused %lu, uncoupled %lu, "
-	    "removed %lu, found %lu and %lu, slots %u\n", keys, max_states, r->won[OWNER], r->lost[OWNER], r->refused[OWNER],
-	    r->won[SYNC], r->lost[SYNC], r->refused[SYNC], r->uncoupled, r->removed, r->found[OWNER], r->found[READER],
+	    "joined %lu, removed %lu, found %lu and %lu, slots %u\n", keys, max_states, r->won[OWNER], r->lost[OWNER], r->refused[OWNER],
+	    r->won[SYNC], r->lost[SYNC], r->refused[SYNC], r->uncoupled, r->joined, r->removed, r->found[OWNER], r->found[READER],
 	    fp_table_slots(r->t));
 	/* the threads did meet */
 	assert_true(r->won[OWNER] > 0 && r->won[SYNC] > 0 && r->lost[OWNER] > 0 && r->lost[SYNC] > 0);
-	assert_true(r->found[READER] > 0 && r->uncoupled > 0);
+	assert_true(r->found[READER] > 0 && r->uncoupled > 0 && r->joined > 0);
 	assert_int_equal(failures, 0);
 	fp_table_destroy(r->t);
 	free(r->qs);

@@ -374,6 +374,46 @@ test_uncouple(void **arg)
 }
 
 static void
+test_add_half(void **arg)
+{
+	for (int v6 = 0; v6 < 2; v6++) {
+		struct fp_table *t = table(5, 0);
+		struct fp_state *a, *b, *other;
+		struct tuple f, g;
+
+		tuple_make(&f, 1, v6, false);
+		tuple_make(&g, 2, v6, false);
+		assert_int_equal(add(t, &f, 1 << FP_HALF_IN, &a), 0);
+		assert_int_equal(fp_table_add_half(t, a, FP_HALF_IN), -EEXIST);
+		assert_int_equal(fp_table_add_half(t, a, FP_HALF_OUT), 0);
+		assert_int_equal(a->halves, FP_HALVES_BOTH);
+		assert_int_equal(fp_table_halves(t), 2);
+		assert_ptr_equal(find(t, &f, true, 0), a);
+		assert_int_equal(add(t, &f, 1 << FP_HALF_OUT, &other), -EEXIST);
+		assert_ptr_equal(other, a);
+		/* the half is in another record */
+		assert_int_equal(add(t, &g, 1 << FP_HALF_IN, &a), 0);
+		assert_int_equal(add(t, &g, 1 << FP_HALF_OUT, &b), 0);
+		assert_int_equal(fp_table_add_half(t, a, FP_HALF_OUT), -EEXIST);
+		assert_int_equal(a->halves, 1 << FP_HALF_IN);
+		assert_int_equal(fp_table_halves(t), 4);
+		assert_ptr_equal(find(t, &g, true, 0), b);
+		/* gone: now there is room for it; and then for no more */
+		fp_table_remove_half(t, b, FP_HALF_OUT);
+		a->ifid[FP_HALF_OUT] = 3;
+		assert_int_equal(fp_table_add_half(t, a, FP_HALF_OUT), 0);
+		assert_true(a->flags & FP_SF_BOUND);
+		assert_ptr_equal(find(t, &g, true, 3), a);
+		assert_null(find(t, &g, true, 2));
+		assert_ptr_equal(find(t, &g, false, 2), a);
+		fp_table_remove_half(t, a, FP_HALF_OUT);
+		assert_int_equal(fp_table_resize_limit(t, 3), 0);
+		assert_int_equal(fp_table_add_half(t, a, FP_HALF_OUT), -ENOMEM);
+		fp_table_destroy(t);
+	}
+}
+
+static void
 count(struct fp_state *st, void *arg)
 {
 	st->last_sec++;
@@ -708,6 +748,7 @@ main(void)
 		cmocka_unit_test(test_collision_rule),
 		cmocka_unit_test(test_interfaces),
 		cmocka_unit_test(test_uncouple),
+		cmocka_unit_test(test_add_half),
 		cmocka_unit_test(test_sizes),
 		cmocka_unit_test(test_million),
 		cmocka_unit_test(test_limit_is_settable),
