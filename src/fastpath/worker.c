@@ -28,6 +28,7 @@
 
 #include "box_priv.h"
 #include "burst.h"
+#include "worker.h"
 
 #define HANDOVER_BURSTS 4	/* bursts taken from other workers in one loop */
 #define TXREQ_MAX 64
@@ -267,6 +268,28 @@ account(struct fp_worker *w, uint64_t now, unsigned packets)
 	if (unlikely(took > w->cyc.stall_max_cycles) && !w->slept)
 		__atomic_store_n(&w->cyc.stall_max_cycles, took, __ATOMIC_RELAXED);
 	w->slept = false;
+}
+
+/* A turn from outside, for programs that bring their own packets (twinpath-bench): time and configuration ... */
+void
+fp_worker_begin(struct fp_worker *w)
+{
+	w->now_tsc = rte_rdtsc();
+	w->now_us = fp_tsc_us(w->box, w->now_tsc);
+	w->now_sec = w->now_us / 1000000;
+	/* Pairs with the release in conf.c, as in fp_worker_turn(). */
+	w->conf = __atomic_load_n(&w->box->conf, __ATOMIC_ACQUIRE);
+}
+
+/* ... and the end of it: housekeeping if wanted, transmit, quiescent. */
+void
+fp_worker_end(struct fp_worker *w, bool housekeeping)
+{
+	if (housekeeping)
+		fp_housekeeping(w);
+	if (w->n_tx_dirty != 0)
+		tx_flush_all(w);
+	rte_rcu_qsbr_quiescent(w->box->qs, w->id);
 }
 
 unsigned
