@@ -53,7 +53,7 @@ static inline void
 frame(struct rig *r, struct rte_mbuf *m, uint64_t i, int dir, uint8_t flags)
 {
 	uint8_t *e = rte_pktmbuf_mtod(m, uint8_t *), *ip = e + 14, *th;
-	uint32_t client = 0x0a000002u + (uint32_t)(i & 0xffff) * 4, server = 0xc6336400u + (uint32_t)(i >> 32);
+	uint32_t client = 0x0a000002u + (uint32_t)(i & 0xffff) * 4, server = 0xc6330101u + (uint32_t)(i >> 32);
 	uint16_t cport = 1024 + (uint16_t)(i >> 16), sport = 443;
 	uint32_t seq = dir ? 2000000 : 1000000, ack = dir ? 1000001 : 2000001;
 
