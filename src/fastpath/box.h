@@ -170,6 +170,7 @@ struct fp_worker {	/* Owner of all fields: this worker, unless said otherwise. *
 	uint64_t scan_last_us;
 	bool purge_pending;		/* a half was marked: look soon */
 	struct fp_event_ring *events;	/* events.h */
+	int64_t wall_offset_ms;		/* time of day minus box clock */
 	void *cookies;			/* syncookies: keys and counts, pf.c */
 	uint8_t bridge_l2[22];		/* Ethernet header of the packet in hand (bridge mode) */
 	uint8_t bridge_l2_len;

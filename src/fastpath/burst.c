@@ -259,6 +259,25 @@ fragment_hash(const struct fp_worker *w, const struct fp_pkt *p)
 }
 
 /*
+ * Groups that this box listens to, as a host's network card would filter them: broadcast, all hosts, CARP, pfsync; all
+ * nodes, all routers, CARP, solicited nodes.
+ */
+static bool
+group_joined(const uint8_t *mac)
+{
+	static const uint8_t v4[3] = { 0x01, 0x00, 0x5e };
+
+	if ((mac[0] & mac[1] & mac[2] & mac[3] & mac[4] & mac[5]) == 0xff)
+		return true;
+	if (memcmp(mac, v4, 3) == 0)
+		return mac[3] == 0 && mac[4] == 0 && (mac[5] == 1 || mac[5] == 18 || mac[5] == 240);
+	if (mac[0] == 0x33 && mac[1] == 0x33)
+		return mac[2] == 0xff || (mac[2] == 0 && mac[3] == 0 && mac[4] == 0 &&
+			(mac[5] == 1 || mac[5] == 2 || mac[5] == 0x12 || mac[5] == 0xf0));
+	return false;
+}
+
+/*
  * A frame that is not plain. handed: it came from another worker, which has steered it here (whole: reassembled there).
  */
 static enum kind
@@ -306,6 +325,10 @@ parse_long(struct fp_worker *w, struct fp_pkt *p, uint16_t port_id, bool handed,
 	} else {
 		if (!l2.mcast && memcmp(eth, ifp->mac.addr_bytes, 6) != 0) {
 			fp_drop(w, p->m, FP_D_L2_NOT_US);
+			return K_GONE;
+		}
+		if (l2.mcast && !group_joined(eth)) {
+			fp_drop(w, p->m, FP_D_MULTICAST);
 			return K_GONE;
 		}
 		if (l2.ether_type == RTE_ETHER_TYPE_ARP) {

@@ -11,6 +11,7 @@
 
 #include "forward.h"
 #include "icmp_map.h"
+#include "ip_options.h"
 #include "make.h"
 #include "parse.h"
 #include "pf_priv.h"
@@ -315,28 +316,56 @@ sure_way_out(struct fp_worker *w, struct fp_pkt *p)
 	return oif;
 }
 
-/* Source routes and other options that a router must look at: source routes are refused (RFC 7126), the rest passes. */
 static bool
-v4_options_ok(const struct fp_pkt *p)
+is_own4(void *arg, const uint8_t *addr)
 {
-	unsigned hlen = (p->l3[0] & 15) * 4;
+	const struct fp_nexthop *nh = route(arg, FP_AF_INET, addr);
 
-	for (unsigned o = 20; o < hlen;) {
-		uint8_t kind = p->l3[o];
+	return nh != NULL && nh->kind == FP_NH_LOCAL;
+}
 
-		if (kind == 0)
-			return true;
-		if (kind == 1) {
-			o++;
-			continue;
-		}
-		if (o + 1 >= hlen || p->l3[o + 1] < 2 || o + p->l3[o + 1] > hlen)
-			return false;
-		if (kind == 131 || kind == 137)
-			return false;
-		o += p->l3[o + 1];
+/* Options that a router has to look at; answers what is wrong with them. False: the packet is gone. */
+static bool
+options_input(struct fp_worker *w, struct fp_pkt *p)
+{
+	const struct fp_ifnet *oif = NULL;
+	uint8_t where = 0;
+
+	if (p->nh != NULL && p->nh->ifid < w->conf->n_ifs)
+		oif = &w->conf->ifs[p->nh->ifid];
+	switch (fp_ip_options(p->l3, (p->l3[0] & 15) * 4, oif != NULL ? source_address(oif, FP_AF_INET, false) : NULL,
+		(uint32_t)((uint64_t)(w->now_us / 1000 + w->wall_offset_ms) % 86400000), is_own4, w, &where)) {
+	case FP_IPOPT_OK:
+		return true;
+	case FP_IPOPT_PROBLEM:
+		icmp_error(w, p, 12, 0, (uint32_t)where << 24);
+		break;
+	case FP_IPOPT_SOURCE_ROUTE:
+		icmp_error(w, p, 3, 5, 0);
+		break;
 	}
-	return true;
+	fp_drop(w, p->m, FP_D_IP_OPTIONS);
+	return false;
+}
+
+/* The sender would do better to talk to the next hop directly: it is on the sender's own link (RFC 1812 5.2.7.2). */
+static void
+redirect(struct fp_worker *w, struct fp_pkt *p, const struct fp_ifnet *oif, struct fp_pkt *quote)
+{
+	const uint8_t *hop = p->nh->kind == FP_NH_GATEWAY ? p->nh->gw.b : fp_pkt_dst(p);
+	uint32_t src, word;
+
+	memcpy(&src, fp_pkt_src(p), 4);
+	for (uint32_t i = 0; i < oif->n_addrs; i++) {
+		const struct fp_ifaddr *a = &oif->addrs[i];
+		uint32_t mask = a->plen == 0 ? 0 : rte_cpu_to_be_32(UINT32_MAX << (32 - a->plen));
+
+		if (a->af == FP_AF_INET && ((src ^ a->addr.w[0]) & mask) == 0) {
+			memcpy(&word, hop, 4);
+			icmp_error(w, quote, 5, 1, rte_be_to_cpu_32(word));
+			return;
+		}
+	}
 }
 
 static void
@@ -344,6 +373,9 @@ forward(struct fp_worker *w, struct fp_pkt *p)
 {
 	const struct fp_ifnet *oif;
 	const uint8_t *dst = fp_pkt_dst(p);
+	struct rte_mbuf *copy = NULL;
+	struct fp_pkt quote;
+	struct fp_nexthop nh;
 
 	if (p->flags & FP_PF_L2_MCAST) {
 		fp_drop(w, p->m, FP_D_L2_BROADCAST);
@@ -397,6 +429,11 @@ forward(struct fp_worker *w, struct fp_pkt *p)
 		return;
 	}
 	oif = &w->conf->ifs[p->nh->ifid];
+	if (p->af == FP_AF_INET && oif->ifid == p->rcvif && p->rcvif != FP_IFID_NONE && w->box->params->redirects &&
+	    !(p->flags & FP_PF_LOCAL)) {
+		/* the quote shows the packet as it came in, the redirect follows the packet: keep its head */
+		copy = rte_pktmbuf_copy(p->m, w->pool, 0, p->l2_len + 128);
+	}
 	if (p->af == FP_AF_INET) {
 		/* RFC 1141: a TTL that is one less makes the sum 0x0100 more */
 		uint32_t sum;
@@ -409,10 +446,23 @@ forward(struct fp_worker *w, struct fp_pkt *p)
 		memcpy(p->l3 + 10, &ck, 2);
 	} else
 		p->l3[7]--;
-	if (!fp_pf(w, p, true, oif, NULL))
+	if (!fp_pf(w, p, true, oif, NULL)) {
+		rte_pktmbuf_free(copy);
 		return;
+	}
 	fp_count(&w->cnt.totals[FP_T_FORWARDED], 1);
+	if (copy != NULL) {
+		quote = *p;
+		quote.m = copy;
+		quote.l3 = rte_pktmbuf_mtod_offset(copy, uint8_t *, p->l2_len);
+	}
+	nh = *p->nh;
 	ip_output(w, p, oif, p->nh);
+	if (copy != NULL) {
+		quote.nh = &nh;
+		redirect(w, &quote, oif, &quote);
+		rte_pktmbuf_free(copy);
+	}
 }
 
 /* ---- the bridge */
@@ -516,10 +566,9 @@ fp_forward(struct fp_worker *w, struct fp_pkt *p)
 	if (!fp_pf(w, p, false, ifp, joint))
 		return;
 	dst = fp_pkt_dst(p);
-	if (p->af == FP_AF_INET && p->flags & FP_PF_OPTIONS && !v4_options_ok(p)) {
-		fp_drop(w, p->m, FP_D_IP_OPTIONS);
+	if (p->af == FP_AF_INET && (p->l3[0] & 15) > 5 && !options_input(w, p))
 		return;
-	}
+	dst = fp_pkt_dst(p);
 	if (p->nh != NULL && p->nh->kind == FP_NH_LOCAL) {
 		local_input(w, p);
 		return;

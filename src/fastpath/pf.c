@@ -275,7 +275,7 @@ test(struct pf_ctx *c)
 		return res == PF_NOSTATE ? fp_pf_rules(c) : res;
 	}
 	if (p->proto == IPPROTO_TCP) {
-		if (!c->out && (p->tcp_flags & (FP_TH_SYN | FP_TH_ACK | FP_TH_RST)) == FP_TH_SYN && fp_pf_syncookie_send(c))
+		if (!c->out && (p->tcp_flags & (FP_TH_SYN | FP_TH_ACK)) == FP_TH_SYN && fp_pf_syncookie_send(c))
 			return PF_DROP;
 		switch (fp_tcp_normalize(p->l3 + p->l4_off)) {
 		case FP_TCP_NORM_DROP:

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What the rules say of a packet without a state, and the states they make. spec/tcp-state.md 2, 7, 8. */
+#include <errno.h>
 #include <netinet/in.h>
 #include <string.h>
 
@@ -295,6 +296,14 @@ join(struct pf_ctx *c)
 	return true;
 }
 
+static bool
+superseded(const struct fp_state *st, int half)
+{
+	return st->hflags[half] & FP_HF_PURGE || (st->key.proto == IPPROTO_TCP &&
+		st->peer[0].state >= FP_TCPS_FIN_WAIT_2 && st->peer[0].state <= FP_TCPS_TIME_WAIT &&
+		st->peer[1].state >= FP_TCPS_FIN_WAIT_2);
+}
+
 static enum pf_res
 refuse(struct pf_ctx *c, uint32_t reason, enum fp_drop drop)
 {
@@ -378,6 +387,11 @@ fp_pf_create(struct pf_ctx *c)
 		return refuse(c, FP_R_MEMORY, FP_D_STATE_NOMEM);
 	}
 	rc = fp_table_insert(w->table, st, p->hash, false, &other);
+	if (rc == -EEXIST && superseded(other, half)) {
+		/* what is finished or marked for removal makes room at once (pf_state_key_attach()) */
+		fp_state_remove(w, other, half);
+		rc = fp_table_insert(w->table, st, p->hash, false, &other);
+	}
 	if (rc != 0) {
 		fp_table_alloc_cancel(w->table, st, false);
 		fp_srcnode_admit_undo(w, nodes);

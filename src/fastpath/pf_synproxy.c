@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <time.h>
 
 #include "forward.h"
 #include "make.h"
@@ -408,6 +409,7 @@ fp_pf_syncookie_answer(struct pf_ctx *c)
 int
 fp_worker_init(struct fp_worker *w, struct fp_err *err)
 {
+	struct timespec ts;
 	const struct fp_reass_conf rc = { .max_frags = 4096, .timeout_sec = 60 };
 
 	if ((w->cookies = calloc(1, sizeof(struct cookies))) == NULL || fp_events_worker_init(w) != 0 ||
@@ -415,6 +417,8 @@ fp_worker_init(struct fp_worker *w, struct fp_err *err)
 		fp_worker_fini(w);
 		return fp_err_set(err, -ENOMEM, "worker %u: no memory for fragments, sources and events", w->id);
 	}
+	clock_gettime(CLOCK_REALTIME, &ts);
+	w->wall_offset_ms = ts.tv_sec * 1000ll + ts.tv_nsec / 1000000 - (int64_t)(fp_box_now_us(w->box) / 1000);
 	/* the upper byte tells the workers apart, as FreeBSD does with its CPUs; the rest starts at the time of day */
 	w->state_id_next = (uint64_t)w->id << 56 | ((uint64_t)time(NULL) << 24 & 0x00ffffffffffffffull);
 	return 0;
