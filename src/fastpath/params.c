@@ -56,7 +56,7 @@ enum kind { K_UINT, K_BOOL, K_ENUM, K_STRING, K_OCTAL, K_HOSTID };
 	  "send time exceeded, unreachable, fragmentation needed") \
 	X("ping answer", K_BOOL, "bool", "on", 0, 1, NULL, "", FP_PARAM_NOW, FIELD(ping_answer), \
 	  "answer echo requests to the box's own addresses") \
-	X("redirects", K_BOOL, "bool", "off", 0, 1, NULL, "", FP_PARAM_NOW, FIELD(redirects), \
+	X("redirects", K_BOOL, "bool", "on", 0, 1, NULL, "", FP_PARAM_NOW, FIELD(redirects), \
 	  "send ICMP redirects") \
 	X("socket path", K_STRING, "string", "/run/twinpath.sock", 1, 107, NULL, "", FP_PARAM_ONCE, FIELD(socket_path), \
 	  "control socket") \

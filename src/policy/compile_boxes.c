@@ -147,7 +147,7 @@ in_special_anchor(const struct pol_compiled *c, const struct pol_rule *r)
 static bool
 is_ordered(const struct builder *b, const struct pol_rule *r)
 {
-	return r->action == POL_MATCH || r->tag != 0 || r->probability != 0 || r->max_pkt_rate != 0 ||
+	return r->action == POL_MATCH || r->rf & POL_RF_ONCE || r->tag != 0 || r->probability != 0 || r->max_pkt_rate != 0 ||
 		(r->match_tag != 0 && b->tags) || in_special_anchor(b->c, r);
 }
 

@@ -248,6 +248,8 @@ pol_rule_test_rest(const struct pol_rule *r, const struct pol_match_ctx *ctx)
 	const struct pol_pkt *p = ctx->pkt;
 	enum pol_step step;
 
+	if (r->rf & POL_RF_ONCE && __atomic_load_n(&r->expired, __ATOMIC_RELAXED))
+		return POL_STEP_NONE;
 	if (r->proto != POL_PROTO_ANY && r->proto != p->proto)
 		return POL_STEP_PROTO;
 	if (!pol_addr_is(&r->src, true, ctx))
