@@ -286,6 +286,7 @@ fp_box_destroy(struct fp_box *box)
 	if (box == NULL)
 		return;
 	fp_box_stop(box);
+	fp_pflog_open(box, NULL, NULL);
 	fp_ports_destroy(box);
 	for (unsigned i = 0; i < FP_MAX_WORKERS; i++) {
 		fp_worker_destroy(box->workers[i]);

@@ -331,11 +331,17 @@ test(struct pf_ctx *c)
 static void
 log_packet(struct pf_ctx *c, bool pass, enum fp_drop why)
 {
-	struct rte_mbuf *copy = rte_pktmbuf_copy(c->p->m, c->w->pool, c->p->l2_len, 256);
+	const struct fp_box *box = c->w->box;
 	struct fp_mbuf_priv *priv;
+	struct rte_mbuf *copy;
 
-	if (copy == NULL)
+	if (__atomic_load_n(&box->pflog, __ATOMIC_RELAXED) == NULL)
 		return;
+	copy = rte_pktmbuf_copy(c->p->m, c->w->pool, c->p->l2_len, box->params->log_snaplen);
+	if (copy == NULL) {
+		fp_count(&c->w->cnt.totals[FP_T_LOG_LOST], 1);
+		return;
+	}
 	priv = fp_priv(copy);
 	memset(priv, 0, sizeof(*priv));
 	priv->dir = c->out;
