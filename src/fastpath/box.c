@@ -442,6 +442,8 @@ fp_box_poll(struct fp_box *box)
 		pv->last_sample_us = now_us;
 		fp_stats_sample(box, now_us);
 		fp_rules_poll(box);
+		for (unsigned i = 0; i < box->n_workers; i++)
+			fp_table_prefault(box->workers[i]->table);
 	}
 	work += fp_events_poll(box);
 	work += dq_reclaim(box, RECLAIM_MAX, false);
