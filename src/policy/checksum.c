@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * MD5 of the rules as OpenBSD's pf computes it when a rule set is loaded (`Checksum:` of pfctl -si, and what pfsync peers
- * compare before they trust each other's rule numbers): some members of each rule of the main rule set, one after the
- * other, in pf's numbers and byte order. Rules inside anchors do not count. Source: OpenBSD sys/net/pf_ioctl.c
+ * MD5 of the rules as OpenBSD's pf computes it when a rule set is loaded (`Checksum:` of pfctl -si, and what pfsync
+ * peers compare before they trust each other's rule numbers): some members of each rule of the main rule set, one after
+ * the other, in pf's numbers and byte order. Rules inside anchors do not count. Source: OpenBSD sys/net/pf_ioctl.c
  * pf_hash_rule(), pfvar.h of 2025.
  */
 #include <endian.h>
@@ -64,10 +64,23 @@ static void
 hash_addr(struct pol_md5 *m, const struct pol_addr *a)
 {
 	/* pf: addrmask 0, noroute 1, dynif 2, table 3, urpf-failed 5, range 6; `any` is a mask of zeros */
-	static const uint8_t types[] = { [POL_ADDR_ANY] = 0, [POL_ADDR_PREFIX] = 0, [POL_ADDR_RANGE] = 6, [POL_ADDR_TABLE] = 3,
-		[POL_ADDR_DYNIF] = 2, [POL_ADDR_NOROUTE] = 1, [POL_ADDR_URPF_FAILED] = 5 };
-	static const uint8_t ops[] = { [POL_OP_NONE] = 0, [POL_OP_IRG] = 1, [POL_OP_EQ] = 2, [POL_OP_NE] = 3, [POL_OP_LT] = 4,
-		[POL_OP_LE] = 5, [POL_OP_GT] = 6, [POL_OP_GE] = 7, [POL_OP_XRG] = 8, [POL_OP_RRG] = 9 };
+	static const uint8_t types[] = { [POL_ADDR_ANY] = 0,
+		[POL_ADDR_PREFIX] = 0,
+		[POL_ADDR_RANGE] = 6,
+		[POL_ADDR_TABLE] = 3,
+		[POL_ADDR_DYNIF] = 2,
+		[POL_ADDR_NOROUTE] = 1,
+		[POL_ADDR_URPF_FAILED] = 5 };
+	static const uint8_t ops[] = { [POL_OP_NONE] = 0,
+		[POL_OP_IRG] = 1,
+		[POL_OP_EQ] = 2,
+		[POL_OP_NE] = 3,
+		[POL_OP_LT] = 4,
+		[POL_OP_LE] = 5,
+		[POL_OP_GT] = 6,
+		[POL_OP_GE] = 7,
+		[POL_OP_XRG] = 8,
+		[POL_OP_RRG] = 9 };
 	union pol_ip mask = { 0 };
 
 	put8(m, types[a->kind]);

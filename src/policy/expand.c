@@ -2,9 +2,9 @@
 /*
  * From a rule as it is written to rules as they are evaluated: defaults, checks, lists, anchors.
  *
- * Lists expand in pfctl's order, which the numbers of rules depend on: interfaces are the outermost loop, then protocols,
- * icmp types, source hosts, destination hosts, source ports, and destination ports innermost. Combinations of different
- * address families fall away without a number.
+ * Lists expand in pfctl's order, which the numbers of rules depend on: interfaces are the outermost loop, then
+ * protocols, icmp types, source hosts, destination hosts, source ports, and destination ports innermost. Combinations
+ * of different address families fall away without a number.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -22,8 +22,8 @@ void
 pol_draft_begin(struct pol_parser *p, struct pol_loc loc, enum pol_action action)
 {
 	/*
-	 * The header of an anchor is kept while its content is parsed, other drafts are used again; one that is still there
-	 * belonged to a line with an error.
+	 * The header of an anchor is kept while its content is parsed, other drafts are used again; one that is still
+	 * there belonged to a line with an error.
 	 */
 	if (p->draft == NULL && p->spare != NULL) {
 		p->draft = p->spare;
@@ -56,7 +56,8 @@ lists_proto(const struct pol_node *protos, uint8_t proto)
 	return false;
 }
 
-/* What state options mean for the rule. Source: pf.conf(5), "Stateful Tracking Options", and what pfctl makes of them. */
+/* What state options mean for the rule. Source: pf.conf(5), "Stateful Tracking Options", and what pfctl makes of them.
+ */
 static void
 apply_state(struct pol_parser *p, struct pol_draft *d, const struct pol_state_opts *o)
 {
@@ -81,13 +82,16 @@ apply_state(struct pol_parser *p, struct pol_draft *d, const struct pol_state_op
 		r->rf |= POL_RF_SRCTRACK | POL_RF_RULESRCTRACK;
 		if (global)
 			pol_perr(p, d->loc, "%s cannot be used with source-track global, expected source-track rule",
-				r->max_src_nodes > 0 ? "max-src-nodes" : r->max_src_conn > 0 ? "max-src-conn" : "max-src-conn-rate");
+				r->max_src_nodes > 0	      ? "max-src-nodes"
+					: r->max_src_conn > 0 ? "max-src-conn"
+							      : "max-src-conn-rate");
 	}
 	/* the limit of the rule moves its adaptive range as the limit of the box does; tenths first */
 	if (r->max_states > 0 && !r->timeout_set[POL_TM_ADAPTIVE_START] && !r->timeout_set[POL_TM_ADAPTIVE_END] &&
 		r->max_states >= 10) {
 		r->timeout[POL_TM_ADAPTIVE_START] = r->max_states / 10 * 6;
-		r->timeout[POL_TM_ADAPTIVE_END] = r->max_states / 10 > UINT32_MAX / 12 ? UINT32_MAX : r->max_states / 10 * 12;
+		r->timeout[POL_TM_ADAPTIVE_END] =
+			r->max_states / 10 > UINT32_MAX / 12 ? UINT32_MAX : r->max_states / 10 * 12;
 		r->timeout_set[POL_TM_ADAPTIVE_START] = r->timeout_set[POL_TM_ADAPTIVE_END] = true;
 	}
 	/* a source is remembered for as long as its rate is measured */
@@ -96,7 +100,8 @@ apply_state(struct pol_parser *p, struct pol_draft *d, const struct pol_state_op
 		r->timeout_set[POL_TM_SRC_TRACK] = true;
 	}
 	if (r->overload_name[0] != '\0' && r->max_src_conn == 0 && r->max_src_conn_rate == 0)
-		pol_perr(p, d->loc, "overload <%s> needs max-src-conn or max-src-conn-rate beside it", r->overload_name);
+		pol_perr(
+			p, d->loc, "overload <%s> needs max-src-conn or max-src-conn-rate beside it", r->overload_name);
 	if ((r->rf & POL_RF_SLOPPY) && r->keep_state > POL_STATE_KEEP)
 		pol_perr(p, d->loc, "sloppy cannot be used with %s state, expected keep state",
 			r->keep_state == POL_STATE_MODULATE ? "modulate" : "synproxy");
@@ -115,8 +120,11 @@ check_draft(struct pol_parser *p, struct pol_draft *d)
 		pol_perr(p, d->loc, "allow-opts can only be given on pass rules");
 	if (r->tcp_flagset != 0 && !lists_proto(d->protos, TCP))
 		pol_perr(p, d->loc, "flags only apply to tcp, expected proto tcp");
-	if ((r->rf & POL_RF_FRAGMENT) && (d->src_ports != NULL || d->dst_ports != NULL || r->tcp_flagset != 0 || d->icmps != NULL))
-		pol_perr(p, d->loc, "fragments can be filtered only by header fields of IP, expected no ports, flags or icmp types");
+	if ((r->rf & POL_RF_FRAGMENT) &&
+		(d->src_ports != NULL || d->dst_ports != NULL || r->tcp_flagset != 0 || d->icmps != NULL))
+		pol_perr(p, d->loc,
+			"fragments can be filtered only by header fields of IP, expected no ports, flags or icmp "
+			"types");
 }
 
 /* Checks of one expanded rule. Source: pf.conf(5); all that fail are reported. */
@@ -131,7 +139,8 @@ check_rule(struct pol_parser *p, struct pol_loc loc, const struct pol_rule *r, b
 		pol_perr(p, loc, "icmp-type needs an address family, expected inet or inet6");
 	if ((r->proto == ICMP && r->af == POL_AF_INET6) || (r->proto == ICMP6 && r->af == POL_AF_INET))
 		pol_perr(p, loc, "proto %s does not go with %s, expected %s", r->proto == ICMP ? "icmp" : "icmp6",
-			r->af == POL_AF_INET ? "inet" : "inet6", r->proto == ICMP ? "inet or proto icmp6" : "inet6 or proto icmp");
+			r->af == POL_AF_INET ? "inet" : "inet6",
+			r->proto == ICMP ? "inet or proto icmp6" : "inet6 or proto icmp");
 	if (r->ret == POL_RETURN_RST && r->proto != TCP)
 		pol_perr(p, loc, "return-rst only applies to tcp, expected proto tcp");
 	if (r->af == POL_AF_INET6 && (r->rf & (POL_RF_NODF | POL_RF_RANDOMID)))
@@ -141,12 +150,20 @@ check_rule(struct pol_parser *p, struct pol_loc loc, const struct pol_rule *r, b
 static void
 port_label(const struct pol_port *p, char *buf, size_t size)
 {
-	static const char *const before[] = { [POL_OP_EQ] = "", [POL_OP_NE] = "!=", [POL_OP_LT] = "<", [POL_OP_LE] = "<=",
-		[POL_OP_GT] = ">", [POL_OP_GE] = ">=" };
+	static const char *const before[] = { [POL_OP_EQ] = "",
+		[POL_OP_NE] = "!=",
+		[POL_OP_LT] = "<",
+		[POL_OP_LE] = "<=",
+		[POL_OP_GT] = ">",
+		[POL_OP_GE] = ">=" };
 
 	buf[0] = '\0';
 	if (p->op == POL_OP_IRG || p->op == POL_OP_XRG || p->op == POL_OP_RRG)
-		snprintf(buf, size, "%u%s%u", p->lo, p->op == POL_OP_IRG ? "><" : p->op == POL_OP_XRG ? "<>" : ":", p->hi);
+		snprintf(buf, size, "%u%s%u", p->lo,
+			p->op == POL_OP_IRG	      ? "><"
+				: p->op == POL_OP_XRG ? "<>"
+						      : ":",
+			p->hi);
 	else if (p->op != POL_OP_NONE)
 		snprintf(buf, size, "%s%u", before[p->op], p->lo);
 }
@@ -228,7 +245,9 @@ rule_add(struct pol_parser *p, struct pol_draft *d, struct pol_rule *r, struct p
 
 	if (++p->n_rules > p->max_rules) {
 		if (!p->rules_full)
-			pol_perr(p, d->loc, "more than %u rules after lists are expanded, expected a table for long lists", p->max_rules);
+			pol_perr(p, d->loc,
+				"more than %u rules after lists are expanded, expected a table for long lists",
+				p->max_rules);
 		p->rules_full = true;
 		return;
 	}
@@ -334,8 +353,11 @@ expand(struct pol_parser *p, struct pol_draft *d, struct pol_trules *body)
 
 						if (p->combinations++ >= max) {
 							if (!p->rules_full)
-								pol_perr(p, d->loc, "lists have more than %llu combinations, expected a table for "
-									"long lists", (unsigned long long)max);
+								pol_perr(p, d->loc,
+									"lists have more than %llu combinations, "
+									"expected a table for "
+									"long lists",
+									(unsigned long long)max);
 							p->rules_full = true;
 							return;
 						}
@@ -348,8 +370,11 @@ expand(struct pol_parser *p, struct pol_draft *d, struct pol_trules *body)
 							r.icmp_type = icmp->icmp.type;
 							r.icmp_code = icmp->icmp.code;
 							if (r.proto != icmp->icmp.proto)
-								pol_perr(p, icmp->loc, "%s does not go with the protocol, expected proto %s",
-									icmp->icmp.proto == ICMP ? "icmp-type" : "icmp6-type",
+								pol_perr(p, icmp->loc,
+									"%s does not go with the protocol, expected "
+									"proto %s",
+									icmp->icmp.proto == ICMP ? "icmp-type"
+												 : "icmp6-type",
 									icmp->icmp.proto == ICMP ? "icmp" : "icmp6");
 						}
 						/* other protocols of the list take what there is of a TCP option */
@@ -358,8 +383,8 @@ expand(struct pol_parser *p, struct pol_draft *d, struct pol_trules *body)
 							if (r.keep_state > POL_STATE_KEEP)
 								r.keep_state = POL_STATE_KEEP;
 						}
-						if (!d->bad && family_fits(&r.af, src) && family_fits(&r.af, dst) && scope_fits(src, &r) &&
-							scope_fits(dst, &r))
+						if (!d->bad && family_fits(&r.af, src) && family_fits(&r.af, dst) &&
+							scope_fits(src, &r) && scope_fits(dst, &r))
 							expand_ports(p, d, &r, src, dst, body);
 						LAST(dst);
 					}
@@ -416,7 +441,9 @@ pol_scrub_end(struct pol_parser *p)
 	bool options = d->r.rf != 0 || d->scrub_given != 0;
 
 	if (!options && p->rs->opt.reassemble == 0)
-		pol_perr(p, d->loc, "scrub: fragments are not reassembled because of set reassemble no, expected set reassemble yes");
+		pol_perr(p, d->loc,
+			"scrub: fragments are not reassembled because of set reassemble no, expected set reassemble "
+			"yes");
 	if (options)
 		pol_draft_end(p);
 	else
@@ -444,8 +471,9 @@ pol_antispoof(struct pol_parser *p, struct pol_node *ifs, const char *label)
 			if (one.srcs == NULL && !i->ifc.dynamic && known)
 				continue;	/* an interface without addresses: nothing to spoof */
 			if (one.srcs == NULL && !i->ifc.dynamic && p->env->if_addrs != NULL) {
-				pol_perr(p, i->loc, "antispoof: there is no interface '%s', expected one of this box or (%s)", i->ifc.name,
-					i->ifc.name);
+				pol_perr(p, i->loc,
+					"antispoof: there is no interface '%s', expected one of this box or (%s)",
+					i->ifc.name, i->ifc.name);
 				break;
 			}
 			if (one.srcs == NULL)
@@ -480,7 +508,8 @@ pol_anchor_open(struct pol_parser *p, struct pol_loc loc)
 	if (++p->anchor_depth > POL_MAX_ANCHOR_DEPTH && p->anchor_depth == POL_MAX_ANCHOR_DEPTH + 1)
 		pol_perr(p, loc, "anchors are nested deeper than %d", POL_MAX_ANCHOR_DEPTH);
 	if (++p->n_anchors == pol_limit(&p->rs->opt, POL_LIMIT_ANCHORS) + 1)
-		pol_perr(p, loc, "more than %u anchors; see set limit anchors", pol_limit(&p->rs->opt, POL_LIMIT_ANCHORS));
+		pol_perr(p, loc, "more than %u anchors; see set limit anchors",
+			pol_limit(&p->rs->opt, POL_LIMIT_ANCHORS));
 	s->up = p->scope;
 	s->header = p->draft;
 	s->rules = pol_trules_new(p);
@@ -530,8 +559,8 @@ number_text(struct pol_parser *p, const struct pol_rule *r, const char *what, co
 		}
 	}
 	if (n >= size) {
-		pol_perr(p, (struct pol_loc){ r->file, r->line }, "%s is too long after its expansion, expected at most %zu characters",
-			what, size - 1);
+		pol_perr(p, (struct pol_loc){ r->file, r->line },
+			"%s is too long after its expansion, expected at most %zu characters", what, size - 1);
 		n = size - 1;
 	}
 	out[n] = '\0';
@@ -577,8 +606,8 @@ flatten(struct pol_parser *p, const struct pol_trules *t, struct pol_rule *paren
 		char label[POL_LABEL_SIZE];
 
 		if (rs->n_rules >= p->max_rules) {
-			pol_perr(p, (struct pol_loc){ t->v[i].r.file, t->v[i].r.line }, "more than %u rules after anchors are expanded",
-				p->max_rules);
+			pol_perr(p, (struct pol_loc){ t->v[i].r.file, t->v[i].r.line },
+				"more than %u rules after anchors are expanded", p->max_rules);
 			return -1;
 		}
 		if (rs->n_rules == *cap) {

@@ -2,8 +2,8 @@
 /*
  * Hosts of rules: addresses, prefixes, ranges, interfaces with modifiers, tables, (dynamic) interfaces; and ports.
  *
- * An interface name stands for the addresses that it has when the file is loaded. Names are never looked up in the DNS: a
- * rule set that depends on an answer from the network is refused.
+ * An interface name stands for the addresses that it has when the file is loaded. Names are never looked up in the DNS:
+ * a rule set that depends on an answer from the network is refused.
  */
 #include <arpa/inet.h>
 #include <stdlib.h>
@@ -65,7 +65,9 @@ pol_if_name_ok(struct pol_parser *p, struct pol_loc loc, const char *name)
 	if (len > 0 && len < POL_IFNAMSIZ && (name[0] < '0' || name[0] > '9') && name[0] != '-' && name[0] != '.' &&
 		strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-") == len)
 		return true;
-	pol_perr(p, loc, "bad interface name '%s', expected 1 to %d letters, digits, '_', '-' or '.', not beginning with a digit",
+	pol_perr(p, loc,
+		"bad interface name '%s', expected 1 to %d letters, digits, '_', '-' or '.', not beginning with a "
+		"digit",
 		name, POL_IFNAMSIZ - 1);
 	return false;
 }
@@ -229,9 +231,10 @@ by_interface(struct pol_parser *p, struct pol_loc loc, const char *word, int ple
 		return NULL;
 	}
 	if (list == NULL) {
-		pol_perr(p, loc, "interface '%s' has no such address%s", word, flags & POL_DYNIF_PEER ?
-			", no interface of this box has a peer" : ", expected one that has, or the name in parentheses to "
-			"follow what it gets later");
+		pol_perr(p, loc, "interface '%s' has no such address%s", word,
+			flags & POL_DYNIF_PEER ? ", no interface of this box has a peer"
+					       : ", expected one that has, or the name in parentheses to "
+						 "follow what it gets later");
 		return pol_host_special(p, loc, POL_ADDR_ANY);
 	}
 	for (struct pol_node *n = list; n != NULL && plen >= 0; n = n->next) {
@@ -264,12 +267,16 @@ pol_host_parse(struct pol_parser *p, struct pol_loc loc, const char *word, int p
 		pol_if_name_ok(p, loc, scope + 1)))) {
 		af = POL_AF_INET6;
 	} else {
-		pol_perr(p, loc, "'%s' is no address and no interface of this box, expected an IPv4 or IPv6 address, a prefix, an "
-			"interface or <table>; names of hosts are not looked up", word);
+		pol_perr(p, loc,
+			"'%s' is no address and no interface of this box, expected an IPv4 or IPv6 address, a prefix, "
+			"an "
+			"interface or <table>; names of hosts are not looked up",
+			word);
 		return pol_host_special(p, loc, POL_ADDR_ANY);
 	}
 	if (plen > (int)MAX_PREFIX(af)) {
-		pol_perr(p, loc, "prefix length %d of '%s' is too long, expected at most %u", plen, word, MAX_PREFIX(af));
+		pol_perr(p, loc, "prefix length %d of '%s' is too long, expected at most %u", plen, word,
+			MAX_PREFIX(af));
 		plen = MAX_PREFIX(af);
 	}
 	n = pol_node_new(p, loc);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What the parts of the pf.conf parser share: lex.l feeds parse.y, whose actions fill a struct pol_draft (one rule as it
- * is written) that expand.c turns into rules; options.c and tabledef.c take the other lines; parser.c owns the life of it
- * all. Nothing of this outlives pol_parse_file(): syntax nodes and strings lie in an arena, rules are copied into the
- * rule set at the end, if there was no error.
+ * What the parts of the pf.conf parser share: lex.l feeds parse.y, whose actions fill a struct pol_draft (one rule as
+ * it is written) that expand.c turns into rules; options.c and tabledef.c take the other lines; parser.c owns the life
+ * of it all. Nothing of this outlives pol_parse_file(): syntax nodes and strings lie in an arena, rules are copied into
+ * the rule set at the end, if there was no error.
  */
 #ifndef POL_LANG_PRIV_H
 #define POL_LANG_PRIV_H
@@ -14,7 +14,8 @@
 #include "policy.h"
 #include "table.h"
 
-/* Bounds of a file; each has its error. They are far above what a person or a generator writes, and keep evil input cheap. */
+/* Bounds of a file; each has its error. They are far above what a person or a generator writes, and keep evil input
+ * cheap. */
 #define POL_MAX_INCLUDE_DEPTH 16
 #define POL_MAX_INCLUDES 4096
 #define POL_MAX_MACRO_DEPTH 16
@@ -39,7 +40,8 @@ struct pol_host {
 	char scope_if[POL_IFNAMSIZ];	/* link-local addresses: the interface that they are of */
 };
 
-/* An element of a list: interface, protocol, icmp type, host, port. Lists are singly linked; the first knows the last. */
+/* An element of a list: interface, protocol, icmp type, host, port. Lists are singly linked; the first knows the last.
+ */
 struct pol_node {
 	struct pol_node *next, *last;
 	struct pol_loc loc;
@@ -234,7 +236,8 @@ struct pol_node *pol_host_dynamic(struct pol_parser *p, struct pol_loc loc, cons
 struct pol_node *pol_host_table(struct pol_parser *p, struct pol_loc loc, const char *name);
 struct pol_node *pol_host_special(struct pol_parser *p, struct pol_loc loc, enum pol_addr_kind kind);
 /* All addresses of an interface; NULL when there are none or interfaces are not known (*known false). */
-struct pol_node *pol_host_interface(struct pol_parser *p, struct pol_loc loc, const char *name, unsigned flags, bool *known);
+struct pol_node *pol_host_interface(
+	struct pol_parser *p, struct pol_loc loc, const char *name, unsigned flags, bool *known);
 void pol_addr_mask(union pol_ip *addr, uint8_t af, unsigned plen);
 struct pol_node *pol_port_parse(struct pol_parser *p, struct pol_loc loc, const char *word);
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* `set` lines: what they store, what is in force when they are absent, and how they print. Source: spec/tcp-state.md 8. */
+/* `set` lines: what they store, what is in force when they are absent, and how they print. Source: spec/tcp-state.md 8.
+ */
 #include <stdlib.h>
 #include <string.h>
 
@@ -33,8 +34,13 @@ const char *const pol_limit_names[POL_LIMIT_MAX] = {
 
 /* frags: pf takes 1/32 of its packet buffers (65536 of OpenBSD's default 2 million clusters); the box may lower it. */
 const uint32_t pol_limit_defaults[POL_LIMIT_MAX] = {
-	[POL_LIMIT_STATES] = 100000, [POL_LIMIT_SRC_NODES] = 10000, [POL_LIMIT_FRAGS] = 65536, [POL_LIMIT_TABLES] = 1000,
-	[POL_LIMIT_TABLE_ENTRIES] = 200000, [POL_LIMIT_PKTDELAYS] = 10000, [POL_LIMIT_ANCHORS] = 512,
+	[POL_LIMIT_STATES] = 100000,
+	[POL_LIMIT_SRC_NODES] = 10000,
+	[POL_LIMIT_FRAGS] = 65536,
+	[POL_LIMIT_TABLES] = 1000,
+	[POL_LIMIT_TABLE_ENTRIES] = 200000,
+	[POL_LIMIT_PKTDELAYS] = 10000,
+	[POL_LIMIT_ANCHORS] = 512,
 };
 
 /* set optimization: timeouts first, opening, established, closing, finwait, closed, tsdiff. */
@@ -111,9 +117,13 @@ pol_set_timeout(struct pol_parser *p, struct pol_loc loc, const char *name, int6
 	int i = pol_timeout_index(name);
 
 	if (i < 0) {
-		pol_perr(p, loc, "unknown timeout '%s', expected tcp.first, .opening, .established, .closing, .finwait, .closed, "
-			".tsdiff, udp.first, .single, .multiple, icmp.first, .error, other.first, .single, .multiple, frag, "
-			"interval, src.track, adaptive.start or .end", name);
+		pol_perr(p, loc,
+			"unknown timeout '%s', expected tcp.first, .opening, .established, .closing, .finwait, "
+			".closed, "
+			".tsdiff, udp.first, .single, .multiple, icmp.first, .error, other.first, .single, .multiple, "
+			"frag, "
+			"interval, src.track, adaptive.start or .end",
+			name);
 	} else if (fits(p, loc, "timeout", name, value)) {
 		opt->timeout[i] = value;
 		opt->timeout_set[i] = true;
@@ -136,8 +146,10 @@ pol_set_limit(struct pol_parser *p, struct pol_loc loc, const char *name, int64_
 		}
 		return;
 	}
-	pol_perr(p, loc, "unknown limit '%s', expected states, src-nodes, frags, tables, table-entries, pktdelay-pkts or "
-		"anchors", name);
+	pol_perr(p, loc,
+		"unknown limit '%s', expected states, src-nodes, frags, tables, table-entries, pktdelay-pkts or "
+		"anchors",
+		name);
 }
 
 void
@@ -153,7 +165,9 @@ pol_set_optimization(struct pol_parser *p, struct pol_loc loc, const char *name)
 		pol_sbuf_printf(p, &p->preamble, "set optimization %s\n", name);
 		return;
 	}
-	pol_perr(p, loc, "unknown optimization '%s', expected normal, high-latency, satellite, aggressive or conservative", name);
+	pol_perr(p, loc,
+		"unknown optimization '%s', expected normal, high-latency, satellite, aggressive or conservative",
+		name);
 }
 
 void
@@ -178,7 +192,9 @@ pol_set_debug(struct pol_parser *p, struct pol_loc loc, const char *name)
 		if (strcmp(old[i].name, name) == 0)
 			level = old[i].level;
 	if (level < 0) {
-		pol_perr(p, loc, "unknown debug level '%s', expected emerg, alert, crit, err, warning, notice, info or debug", name);
+		pol_perr(p, loc,
+			"unknown debug level '%s', expected emerg, alert, crit, err, warning, notice, info or debug",
+			name);
 		return;
 	}
 	p->rs->opt.debug = level;
@@ -251,7 +267,9 @@ pol_set_skip(struct pol_parser *p, struct pol_node *ifs)
 	for (n = ifs; n != NULL; n = n->next) {
 		count++;
 		if (n->ifc.neg)
-			pol_perr(p, n->loc, "set skip on ! %s: a negation is not permitted, expected names of interfaces", n->ifc.name);
+			pol_perr(p, n->loc,
+				"set skip on ! %s: a negation is not permitted, expected names of interfaces",
+				n->ifc.name);
 	}
 	void *more = realloc(opt->skip, (opt->n_skip + count) * sizeof(*opt->skip));
 	if (more == NULL)
@@ -298,8 +316,8 @@ pol_set_syncookies(struct pol_parser *p, struct pol_loc loc, const char *mode, i
 		opt->syncookies_start_pct = start_pct >= 0 ? start_pct : 25;
 		opt->syncookies_end_pct = end_pct >= 0 ? end_pct : 12;
 		if (opt->syncookies_start_pct <= opt->syncookies_end_pct)
-			pol_perr(p, loc, "syncookies adaptive: start %u%% must be above end %u%%", opt->syncookies_start_pct,
-				opt->syncookies_end_pct);
+			pol_perr(p, loc, "syncookies adaptive: start %u%% must be above end %u%%",
+				opt->syncookies_start_pct, opt->syncookies_end_pct);
 		pol_sbuf_printf(p, &p->preamble, "set syncookies adaptive (start %u%%, end %u%%)\n",
 			opt->syncookies_start_pct, opt->syncookies_end_pct);
 		return;

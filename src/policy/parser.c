@@ -260,7 +260,8 @@ pol_macro_set(struct pol_parser *p, const char *name, const char *value, bool fi
 	struct pol_macro *m = macro_find(p, name, name_len);
 
 	if (len > POL_MAX_MACRO_SIZE) {
-		pol_perr(p, pol_here(p), "value of macro '%s' is too long, expected at most %d bytes", name, POL_MAX_MACRO_SIZE);
+		pol_perr(p, pol_here(p), "value of macro '%s' is too long, expected at most %d bytes", name,
+			POL_MAX_MACRO_SIZE);
 		return;
 	}
 	if (!fixed)
@@ -302,7 +303,9 @@ pol_slurp(struct pol_parser *p, struct pol_loc loc, const char *path, size_t *le
 	/* not blocking: a FIFO must not stop the box */
 	if ((fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)) < 0 || fstat(fd, &st) != 0) {
 		why = strerror(errno);
-	} else if (!S_ISREG(st.st_mode) && !(loc.line == 0 && (S_ISFIFO(st.st_mode) || S_ISCHR(st.st_mode)))) {
+	} else if (!S_ISREG(st.st_mode) && !(loc.line == 0 && strncmp(path, "/dev/", 5) == 0)) {
+		/* /dev/stdin and what a shell makes of <(command) are fine; a FIFO without a writer would read as empty
+		 */
 		why = "not a regular file";
 	} else {
 		cap = S_ISREG(st.st_mode) && st.st_size < POL_MAX_FILE_SIZE ? (size_t)st.st_size + 1 : 65536;
@@ -465,8 +468,14 @@ parse(const char *name, const char *text, size_t len, const struct pol_env *env,
 		return NULL;
 	}
 	pol_options_default(&rs->opt);
-	rs->default_rule = (struct pol_rule){ .nr = UINT32_MAX, .top_nr = UINT32_MAX, .action = POL_PASS, .file = rs->path,
-		.icmp_type = -1, .icmp_code = -1, .pos = UINT32_MAX, .anchor_end = UINT32_MAX };
+	rs->default_rule = (struct pol_rule){ .nr = UINT32_MAX,
+		.top_nr = UINT32_MAX,
+		.action = POL_PASS,
+		.file = rs->path,
+		.icmp_type = -1,
+		.icmp_code = -1,
+		.pos = UINT32_MAX,
+		.anchor_end = UINT32_MAX };
 	p->env = env != NULL ? env : &no_env;
 	p->errs = errs;
 	p->rs = rs;

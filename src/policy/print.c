@@ -60,9 +60,11 @@ pol_addr_snprint(const struct pol_addr *a, uint8_t af, char *buf, size_t size)
 		ip[0] = '\0';
 		if (a->plen < max)
 			snprintf(ip, sizeof(ip), "/%u", a->plen);
-		return snprintf(buf, size, "(%s%s%s%s%s)%s", a->name, a->dynif_flags & POL_DYNIF_NETWORK ? ":network" : "",
-			a->dynif_flags & POL_DYNIF_BROADCAST ? ":broadcast" : "", a->dynif_flags & POL_DYNIF_PEER ? ":peer" : "",
-			a->dynif_flags & POL_DYNIF_NOALIAS ? ":0" : "", ip);
+		return snprintf(buf, size, "(%s%s%s%s%s)%s", a->name,
+			a->dynif_flags & POL_DYNIF_NETWORK ? ":network" : "",
+			a->dynif_flags & POL_DYNIF_BROADCAST ? ":broadcast" : "",
+			a->dynif_flags & POL_DYNIF_PEER ? ":peer" : "", a->dynif_flags & POL_DYNIF_NOALIAS ? ":0" : "",
+			ip);
 	case POL_ADDR_NOROUTE:
 		return snprintf(buf, size, "no-route");
 	case POL_ADDR_URPF_FAILED:
@@ -403,8 +405,8 @@ pol_rule_snprint(const struct pol_ruleset *rs, const struct pol_rule *r, char *b
 		pol_tcp_flags_print(r->tcp_flags, flags);
 		pol_tcp_flags_print(r->tcp_flagset, set);
 		put(&o, " flags %s/%s", flags, set);
-	} else if (r->action != POL_BLOCK && (r->proto == POL_PROTO_ANY || r->proto == 6) && !(r->rf & POL_RF_FRAGMENT) &&
-		!anchor && r->keep_state != POL_STATE_NONE) {
+	} else if (r->action != POL_BLOCK && (r->proto == POL_PROTO_ANY || r->proto == 6) &&
+		!(r->rf & POL_RF_FRAGMENT) && !anchor && r->keep_state != POL_STATE_NONE) {
 		put(&o, " flags any");
 	}
 	if (r->icmp_type >= 0)
@@ -462,7 +464,8 @@ pol_print_rules(const struct pol_ruleset *rs, FILE *f, unsigned flags)
 			fputc('\n', f);
 		}
 		/* this may be the last rule of several anchors at once */
-		for (up = r->rf & POL_RF_ANCHOR ? r : r->parent; up != NULL && up->anchor_end == i + 1; up = up->parent) {
+		for (up = r->rf & POL_RF_ANCHOR ? r : r->parent; up != NULL && up->anchor_end == i + 1;
+			up = up->parent) {
 			depth--;
 			fprintf(f, "%*s}\n", flags & POL_PRINT_NUMBERS ? 0 : depth * 2, "");
 		}

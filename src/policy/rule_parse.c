@@ -10,7 +10,8 @@ pol_in_range(struct pol_parser *p, struct pol_loc loc, const char *what, int64_t
 {
 	if (v >= lo && v <= hi)
 		return true;
-	pol_perr(p, loc, "%s %lld is out of range, expected %lld to %lld", what, (long long)v, (long long)lo, (long long)hi);
+	pol_perr(p, loc, "%s %lld is out of range, expected %lld to %lld", what, (long long)v, (long long)lo,
+		(long long)hi);
 	return false;
 }
 
@@ -51,8 +52,11 @@ pol_state_timeout(struct pol_parser *p, struct pol_loc loc, const char *name, in
 	int i = pol_timeout_index(name);
 
 	if (i < 0) {
-		pol_perr(p, loc, "unknown state option '%s', expected max, no-sync, sloppy, if-bound, floating, source-track, "
-			"max-src-nodes, max-src-states, max-src-conn, max-src-conn-rate, overload or a timeout such as tcp.first", name);
+		pol_perr(p, loc,
+			"unknown state option '%s', expected max, no-sync, sloppy, if-bound, floating, source-track, "
+			"max-src-nodes, max-src-states, max-src-conn, max-src-conn-rate, overload or a timeout such as "
+			"tcp.first",
+			name);
 		return;
 	}
 	pol_once(p, loc, p->state->timeout_set[i], name);
@@ -63,11 +67,13 @@ pol_state_timeout(struct pol_parser *p, struct pol_loc loc, const char *name, in
 }
 
 void
-pol_rate(struct pol_parser *p, struct pol_loc loc, const char *what, int64_t n, int64_t sec, uint32_t *on, uint32_t *osec)
+pol_rate(struct pol_parser *p, struct pol_loc loc, const char *what, int64_t n, int64_t sec, uint32_t *on,
+	uint32_t *osec)
 {
 	/* counters of a rate are kept in thousandths, so the limit must leave room for that */
 	pol_once(p, loc, *on != 0, what);
-	if (pol_in_range(p, loc, what, n, 1, UINT32_MAX / 1000) && pol_in_range(p, loc, "interval of the rate", sec, 1, UINT32_MAX)) {
+	if (pol_in_range(p, loc, what, n, 1, UINT32_MAX / 1000) &&
+		pol_in_range(p, loc, "interval of the rate", sec, 1, UINT32_MAX)) {
 		*on = n;
 		*osec = sec;
 	}
@@ -81,7 +87,8 @@ pol_icmp_item(struct pol_parser *p, struct pol_loc loc, bool v6, const char *typ
 	int t = pol_icmp_type_number(type, v6), c = -1;
 
 	if (t < 0) {
-		pol_perr(p, loc, "unknown icmp%s-type '%s', expected a name such as echoreq, unreach or 0 to 255", six, type);
+		pol_perr(p, loc, "unknown icmp%s-type '%s', expected a name such as echoreq, unreach or 0 to 255", six,
+			type);
 		t = 0;
 	} else if (code != NULL && (c = pol_icmp_code_number(t, code, v6)) < 0) {
 		pol_perr(p, loc, "unknown icmp%s code '%s' of type %s, expected a name or 0 to 255", six, code, type);
@@ -138,8 +145,11 @@ pol_tos_value(struct pol_parser *p, struct pol_loc loc, const char *text)
 	int v = pol_tos_number(text);
 
 	if (v < 0)
-		pol_perr(p, loc, "bad tos '%s', expected lowdelay, throughput, reliability, a DSCP name such as af11, cs1, ef or "
-			"0x00 to 0xff", text);
+		pol_perr(p, loc,
+			"bad tos '%s', expected lowdelay, throughput, reliability, a DSCP name such as af11, cs1, ef "
+			"or "
+			"0x00 to 0xff",
+			text);
 	return v < 0 ? 0 : v;
 }
 

@@ -3,9 +3,9 @@
  * `table` lines, and how tables come into force.
  *
  * A table lives on over reloads and may be in use while a file is parsed, so the parser only notes what the file wants
- * (struct pol_tabledef); pol_tables_commit() does it. A table that the box does not have yet is made and filled at once.
- * As in pf, a table that is only named by a rule comes into being empty, and content is replaced only if the file gives
- * some.
+ * (struct pol_tabledef); pol_tables_commit() does it. A table that the box does not have yet is made and filled at
+ * once. As in pf, a table that is only named by a rule comes into being empty, and content is replaced only if the file
+ * gives some.
  */
 #include <ctype.h>
 #include <errno.h>
@@ -96,7 +96,8 @@ pol_table_option(struct pol_parser *p, struct pol_loc loc, const char *word)
 			return;
 		}
 	}
-	pol_perr(p, loc, "unknown table option '%s', expected persist, const, counters, file \"...\" or { addresses }", word);
+	pol_perr(p, loc, "unknown table option '%s', expected persist, const, counters, file \"...\" or { addresses }",
+		word);
 }
 
 static void
@@ -136,11 +137,14 @@ pol_table_hosts(struct pol_parser *p, struct pol_loc loc, struct pol_node *hosts
 			if (a->kind == POL_ADDR_DYNIF && p->env->if_addrs == NULL)
 				pol_sbuf_printf(p, &p->tab_text, "%s%s", a->neg ? " !" : " ", a->name);
 			else if (p->n_errors == 0 || a->kind != POL_ADDR_ANY)
-				pol_perr(p, hosts->loc, "%s are not permitted in a table, expected addresses and prefixes",
+				pol_perr(p, hosts->loc,
+					"%s are not permitted in a table, expected addresses and prefixes",
 					kinds[a->kind]);
 			continue;
 		}
-		entry_add(p, &(struct pol_table_entry){ .addr = a->addr, .af = hosts->host.af, .plen = a->plen, .neg = a->neg });
+		entry_add(p,
+			&(struct pol_table_entry){
+				.addr = a->addr, .af = hosts->host.af, .plen = a->plen, .neg = a->neg });
 		pol_addr_snprint(a, hosts->host.af, buf, sizeof(buf));
 		pol_sbuf_printf(p, &p->tab_text, "%s%s", a->neg ? " !" : " ", buf);
 	}
@@ -187,8 +191,10 @@ pol_table_file(struct pol_parser *p, struct pol_loc loc, const char *path)
 			word[n] = '\0';
 			if (pol_table_entry_parse(word, &e) != 0) {
 				bad++;
-				pol_perr(p, (struct pol_loc){ pol_file_name(p, path), line }, "'%s' is no address, expected "
-					"an address or prefix, '!' before it for an exception", word);
+				pol_perr(p, (struct pol_loc){ pol_file_name(p, path), line },
+					"'%s' is no address, expected "
+					"an address or prefix, '!' before it for an exception",
+					word);
 			} else {
 				entry_add(p, &e);
 			}
@@ -244,16 +250,19 @@ pol_tables_resolve(struct pol_parser *p)
 		if (d->created && d->n_entries > 0)
 			e = pol_table_add(d->table, d->entries, d->n_entries, NULL);
 		if (e < 0)
-			pol_perr(p, (struct pol_loc){ rs->path, d->line }, "table <%s>: %s", pol_table_name(d->table), strerror(-e));
+			pol_perr(p, (struct pol_loc){ rs->path, d->line }, "table <%s>: %s", pol_table_name(d->table),
+				strerror(-e));
 		if (d->created)
 			pol_table_set_flags(d->table, d->flags);
 	}
 	if (rs->n_tables > max)
-		pol_perr(p, (struct pol_loc){ rs->path, 0 }, "%u tables, more than the limit of %u; see set limit tables",
-			rs->n_tables, max);
+		pol_perr(p, (struct pol_loc){ rs->path, 0 },
+			"%u tables, more than the limit of %u; see set limit tables", rs->n_tables, max);
 	if (entries > pol_limit(&rs->opt, POL_LIMIT_TABLE_ENTRIES))
-		pol_perr(p, (struct pol_loc){ rs->path, 0 }, "%llu table entries, more than the limit of %u; see set limit "
-			"table-entries", (unsigned long long)entries, pol_limit(&rs->opt, POL_LIMIT_TABLE_ENTRIES));
+		pol_perr(p, (struct pol_loc){ rs->path, 0 },
+			"%llu table entries, more than the limit of %u; see set limit "
+			"table-entries",
+			(unsigned long long)entries, pol_limit(&rs->opt, POL_LIMIT_TABLE_ENTRIES));
 	return p->n_errors == 0 ? 0 : -1;
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Any bytes as pf.conf. The parser must end, free all, and say why when it refuses; what it accepts must print to a form
- * that parses again and prints the same.
+ * Any bytes as pf.conf. The parser must end, free all, and say why when it refuses; what it accepts must print to a
+ * form that parses again and prints the same.
  */
 #include <stdint.h>
 #include <stdio.h>

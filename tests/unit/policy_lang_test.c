@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * pf.conf in, normal form out. tests/data/pf/NAME.in is parsed and printed, NAME.ok is what must come out, or NAME.err the
- * errors; the rest are properties and bounds that files show badly. Argument: the directory tests/data/pf.
+ * pf.conf in, normal form out. tests/data/pf/NAME.in is parsed and printed, NAME.ok is what must come out, or NAME.err
+ * the errors; the rest are properties and bounds that files show badly. Argument: the directory tests/data/pf.
  */
 #include <dirent.h>
 #include <setjmp.h>
@@ -26,9 +26,10 @@ static const char *data_dir;
 static int
 box_addrs(void *arg, const char *name, struct pol_ifaddr *out, int max)
 {
-	static const struct { const char *name; int af; const char *addr; int plen; const char *broadcast; } all[] = {
-		{ "int0", POL_AF_INET, "10.10.2.1", 24, "10.10.2.255" }, { "int0", POL_AF_INET6, "fe80::1", 64, NULL },
-		{ "int0", POL_AF_INET6, "fd00:2::1", 64, NULL }, { "ext0", POL_AF_INET, "10.10.1.1", 24, "10.10.1.255" },
+	static const struct { const char *name; int af; const char *addr; int plen; const char *broadcast;
+	} all[] = { { "int0", POL_AF_INET, "10.10.2.1", 24, "10.10.2.255" },
+		{ "int0", POL_AF_INET6, "fe80::1", 64, NULL }, { "int0", POL_AF_INET6, "fd00:2::1", 64, NULL },
+		{ "ext0", POL_AF_INET, "10.10.1.1", 24, "10.10.1.255" },
 		{ "ext0", POL_AF_INET, "10.10.1.2", 24, "10.10.1.255" }, { "ext0", POL_AF_INET6, "fe80::2", 64, NULL },
 		{ "ext0", POL_AF_INET6, "fd00:1::1", 64, NULL }, { "lo0", POL_AF_INET, "127.0.0.1", 8, NULL },
 		{ "lo0", POL_AF_INET6, "::1", 128, NULL } };
@@ -40,7 +41,8 @@ box_addrs(void *arg, const char *name, struct pol_ifaddr *out, int max)
 	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
 		const char *rest = all[i].name + len;
 
-		if (strcmp(name, "self") != 0 && (strncmp(name, all[i].name, len) != 0 || (*rest != '\0' && (*rest < '0' || *rest > '9'))))
+		if (strcmp(name, "self") != 0 &&
+			(strncmp(name, all[i].name, len) != 0 || (*rest != '\0' && (*rest < '0' || *rest > '9'))))
 			continue;
 		known = true;
 		if (n < max) {
@@ -154,8 +156,8 @@ check_file(const char *name)
 	if (strcmp(got, want) != 0)
 		fail_msg("%s: expected\n%sgot\n%s", path, want, got);
 	/*
-	 * What is printed parses back to the same; macros are in it too. Except, as with pfctl: return-icmp(x) has the code 3/3
-	 * for IPv6, which prints as a bare 3 and reads back as 1/3.
+	 * What is printed parses back to the same; macros are in it too. Except, as with pfctl: return-icmp(x) has the
+	 * code 3/3 for IPv6, which prints as a bare 3 and reads back as 1/3.
 	 */
 	if (rs != NULL && strstr(got, ", 3)") == NULL) {
 		again = pol_parse_buffer("again", got, n, &box, &errs);
@@ -222,8 +224,9 @@ static void
 test_timeouts(void **state)
 {
 	/* only the limit: 60 % and 120 %; the profile after a timeout wins, a timeout after the profile too */
-	struct pol_ruleset *rs = parse("set limit states 5000\nset timeout { tcp.first 7, udp.first 8\n udp.single 9 }\n"
-		"set optimization aggressive\nset timeout tcp.closed 77\n");
+	struct pol_ruleset *rs = parse("set limit states 5000\nset timeout { tcp.first 7, udp.first 8\n udp.single 9 "
+				       "}\n"
+				       "set optimization aggressive\nset timeout tcp.closed 77\n");
 
 	assert_non_null(rs);
 	assert_int_equal(pol_timeout(&rs->opt, POL_TM_ADAPTIVE_START), 3000);
@@ -310,7 +313,8 @@ test_fields(void **state)
 static void
 test_anchors(void **state)
 {
-	struct pol_ruleset *rs = parse("block\nanchor \"a\" in on { int0 ext0 } {\n pass\n anchor {\n  block\n }\n}\npass out\n");
+	struct pol_ruleset *rs = parse("block\nanchor \"a\" in on { int0 ext0 } {\n pass\n anchor {\n  block\n "
+				       "}\n}\npass out\n");
 	static const uint32_t nr[] = { 0, 1, 0, 1, 0, 2, 0, 1, 0, 3 }, top[] = { 0, 1, 1, 1, 1, 2, 2, 2, 2, 3 };
 	static const uint32_t end[] = { 1, 5, 3, 5, 5, 9, 7, 9, 9, 10 };
 	static const int parent[] = { -1, -1, 1, 1, 3, -1, 5, 5, 7, -1 };
@@ -436,7 +440,8 @@ test_bounds(void **state)
 
 	f = open_memstream(&s, &n);
 	fprintf(f, "a = \"1 2 3 4 5 6 7 8\"\nb = \"$a $a $a $a $a $a $a $a\"\nc = \"$b $b $b $b $b $b $b $b\"\n");
-	fprintf(f, "d = \"$c $c $c $c $c $c $c $c\"\ne = \"$d $d $d $d $d $d $d $d\"\nf = \"$e $e $e $e $e $e $e $e\"\n");
+	fprintf(f,
+		"d = \"$c $c $c $c $c $c $c $c\"\ne = \"$d $d $d $d $d $d $d $d\"\nf = \"$e $e $e $e $e $e $e $e\"\n");
 	fprintf(f, "g = \"$f $f $f $f $f $f $f $f\"\npass proto tcp to port { $g $g $g }\n");
 	fclose(f);
 	assert_null(pol_parse_buffer("b", s, n, &env, &errs));
@@ -560,11 +565,17 @@ test_snprint(void **state)
 static void
 test_md5(void **state)
 {
-	static const struct { const char *text; uint8_t want[16]; } v[] = {
-		{ "", { 0xd4, 0x1d, 0x8c, 0xd9, 0x8f, 0x00, 0xb2, 0x04, 0xe9, 0x80, 0x09, 0x98, 0xec, 0xf8, 0x42, 0x7e } },
-		{ "abc", { 0x90, 0x01, 0x50, 0x98, 0x3c, 0xd2, 0x4f, 0xb0, 0xd6, 0x96, 0x3f, 0x7d, 0x28, 0xe1, 0x7f, 0x72 } },
+	static const struct { const char *text; uint8_t want[16];
+	} v[] = {
+		{ "",
+			{ 0xd4, 0x1d, 0x8c, 0xd9, 0x8f, 0x00, 0xb2, 0x04, 0xe9, 0x80, 0x09, 0x98, 0xec, 0xf8, 0x42,
+				0x7e } },
+		{ "abc",
+			{ 0x90, 0x01, 0x50, 0x98, 0x3c, 0xd2, 0x4f, 0xb0, 0xd6, 0x96, 0x3f, 0x7d, 0x28, 0xe1, 0x7f,
+				0x72 } },
 		{ "12345678901234567890123456789012345678901234567890123456789012345678901234567890",
-			{ 0x57, 0xed, 0xf4, 0xa2, 0x2b, 0xe3, 0xc9, 0x55, 0xac, 0x49, 0xda, 0x2e, 0x21, 0x07, 0xb6, 0x7a } },
+			{ 0x57, 0xed, 0xf4, 0xa2, 0x2b, 0xe3, 0xc9, 0x55, 0xac, 0x49, 0xda, 0x2e, 0x21, 0x07, 0xb6,
+				0x7a } },
 	};
 	struct pol_md5 m;
 	uint8_t got[16], bytewise[16];
@@ -593,11 +604,14 @@ test_md5(void **state)
 static void
 test_checksum(void **state)
 {
-	static const uint8_t want[16] = { 0xed, 0x49, 0x2f, 0x0f, 0x3b, 0x7e, 0xd2, 0x90, 0x21, 0x1a, 0xeb, 0xdc, 0x44, 0xca,
-		0x28, 0x48 };
-	struct pol_ruleset *rs = parse("pass quick inet6 proto icmp6 icmp6-type { neighbrsol, neighbradv, routersol, routeradv } "
-		"no state\npass quick inet6 proto icmp6 from any to ff02::/16 no state\npass quick on vio2 proto pfsync no state\n"
-		"pass quick proto carp no state\npass quick inet proto igmp no state\npass keep state\n");
+	static const uint8_t want[16] = { 0xed, 0x49, 0x2f, 0x0f, 0x3b, 0x7e, 0xd2, 0x90, 0x21, 0x1a, 0xeb, 0xdc, 0x44,
+		0xca, 0x28, 0x48 };
+	struct pol_ruleset *rs = parse("pass quick inet6 proto icmp6 icmp6-type { neighbrsol, neighbradv, routersol, "
+				       "routeradv } "
+				       "no state\npass quick inet6 proto icmp6 from any to ff02::/16 no state\npass "
+				       "quick on vio2 proto pfsync no state\n"
+				       "pass quick proto carp no state\npass quick inet proto igmp no state\npass keep "
+				       "state\n");
 
 	assert_memory_equal(rs->checksum, want, sizeof(want));
 	pol_ruleset_free(rs);

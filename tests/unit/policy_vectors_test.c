@@ -109,7 +109,8 @@ plain_form(char *line)
 static void
 check_box(const char *dir, char which, bool openbsd)
 {
-	char path[3 * sizeof(root)], *got, *record, *want_text, *si, *sum, *recorded[MAX_LINES], *printed[MAX_LINES], hex[33];
+	char path[3 * sizeof(root)], *got, *record, *want_text, *si, *sum, *recorded[MAX_LINES], *printed[MAX_LINES],
+		hex[33];
 	struct pol_errors errs = { 0 };
 	struct pol_ruleset *rs;
 	unsigned n_recorded = 0, n_printed;
@@ -216,7 +217,8 @@ static const struct pol_rule *
 rule_nr(const struct pol_ruleset *rs, unsigned nr, bool in_anchor)
 {
 	for (uint32_t i = 0; i < rs->n_rules; i++)
-		if ((rs->rules[i]->parent != NULL) == in_anchor && rs->rules[i]->nr == nr && !(rs->rules[i]->rf & POL_RF_ANCHOR))
+		if ((rs->rules[i]->parent != NULL) == in_anchor && rs->rules[i]->nr == nr &&
+			!(rs->rules[i]->rf & POL_RF_ANCHOR))
 			return rs->rules[i];
 	return NULL;
 }
@@ -233,7 +235,8 @@ check_state(const char *dir, const struct pol_ruleset *rs, const char *object, s
 		return;
 	memcpy(text, object, len);
 	text[len] = '\0';
-	if ((rule = strstr(text, "\"rule\": ")) == NULL || strstr(text, "anchor") != NULL || rule[8] < '0' || rule[8] > '9')
+	if ((rule = strstr(text, "\"rule\": ")) == NULL || strstr(text, "anchor") != NULL || rule[8] < '0' ||
+		rule[8] > '9')
 		return;
 	nr = strtoul(rule + 8, NULL, 10);
 	r = rule_nr(rs, nr, false);
