@@ -3,6 +3,7 @@
 #include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <rte_cycles.h>
 #include <rte_eal.h>
@@ -45,7 +46,7 @@ bench_random(uint64_t *s)
 static void
 line_of(const char *file, const char *key, char *out, size_t size)
 {
-	char buf[512];
+	char buf[128];
 	FILE *f = fopen(file, "r");
 
 	snprintf(out, size, "unknown");

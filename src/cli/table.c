@@ -312,16 +312,42 @@ const struct cli_cmd cli_base_cmds[] = {
 	{ NULL },
 };
 
+/* roff reads backslashes, and lines that begin with a dot or an apostrophe. */
+static void
+roff(FILE *f, const char *s)
+{
+	for (bool start = true; *s != '\0'; s++) {
+		if (start && (*s == '.' || *s == '\''))
+			fputs("\\&", f);
+		if (*s == '\\')
+			fputs("\\e", f);
+		else if (*s == '-')
+			fputs("\\-", f);
+		else
+			fputc(*s, f);
+		start = *s == '\n';
+	}
+}
+
 void
 cli_manual_commands(FILE *f)
 {
 	FOREACH_CMD(c) {
-		fprintf(f, ".TP\n.B %s", c->words);
-		if (c->args[0] != '\0')
-			fprintf(f, "\n.RI \"%s\"", c->args);
-		fprintf(f, "\n%s.\n", c->help);
-		if (c->more != NULL)
-			fprintf(f, ".nf\n%s\n.fi\n", c->more);
+		fputs(".TP\n\\fB", f);
+		roff(f, c->words);
+		fputs("\\fR", f);
+		if (c->args[0] != '\0') {
+			fputc(' ', f);
+			roff(f, c->args);
+		}
+		fputc('\n', f);
+		roff(f, c->help);
+		fputs(".\n", f);
+		if (c->more != NULL) {
+			fputs(".nf\n", f);
+			roff(f, c->more);
+			fputs("\n.fi\n", f);
+		}
 	}
 }
 

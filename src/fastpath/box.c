@@ -286,6 +286,7 @@ fp_box_destroy(struct fp_box *box)
 	if (box == NULL)
 		return;
 	fp_box_stop(box);
+	fp_pflog_open(box, NULL, NULL);
 	fp_ports_destroy(box);
 	for (unsigned i = 0; i < FP_MAX_WORKERS; i++) {
 		fp_worker_destroy(box->workers[i]);
@@ -441,6 +442,8 @@ fp_box_poll(struct fp_box *box)
 		pv->last_sample_us = now_us;
 		fp_stats_sample(box, now_us);
 		fp_rules_poll(box);
+		for (unsigned i = 0; i < box->n_workers; i++)
+			fp_table_prefault(box->workers[i]->table);
 	}
 	work += fp_events_poll(box);
 	work += dq_reclaim(box, RECLAIM_MAX, false);

@@ -263,6 +263,7 @@ struct fp_params {
 	uint32_t idle_polls, idle_sleep_us; /* back-off: after so many empty polls sleep so long; 0 never */
 	uint32_t neigh_queue;		/* packets that may wait for one neighbour */
 	uint32_t icmp_rate;		/* errors and RSTs per second and worker */
+	uint32_t log_snaplen;		/* bytes of a logged packet */
 	uint32_t scan_max;
 	uint32_t socket_mode;
 	uint8_t eval_counts;		/* 0 off 1 on 2 auto */

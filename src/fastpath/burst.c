@@ -396,8 +396,14 @@ parse_long(struct fp_worker *w, struct fp_pkt *p, uint16_t port_id, bool handed,
 /*
  * The short path of one packet whose record may be st. True: sent. False: nothing was changed.
  */
+/* The gateway that the last packet of this burst went to: most packets go to few gateways. */
+struct gateway {
+	const struct fp_nexthop *nh;
+	struct rte_ether_addr mac;
+};
+
 static inline bool
-short_path(struct fp_worker *w, struct fp_pkt *p)
+short_path(struct fp_worker *w, struct fp_pkt *p, struct gateway *gw)
 {
 	const struct fp_conf *c = w->conf;
 	const struct fp_nexthop *nh = p->nh;
@@ -410,18 +416,25 @@ short_path(struct fp_worker *w, struct fp_pkt *p)
 	if (unlikely(p->hint == FP_STATE_NONE))
 		return false;
 	st = fp_table_record(w->table, p->hint);
-	if (memcmp(&st->key, &p->key, sizeof(p->key)) != 0 || st->halves != FP_HALVES_BOTH ||
+	if (!fp_key_equal(&st->key, &p->key) || st->halves != FP_HALVES_BOTH ||
 	    st->flags & (FP_SF_SLOW | FP_SF_DEAD | FP_SF_SEQDIFF | FP_SF_REANCHOR_SRC | FP_SF_REANCHOR_DST))
 		return false;
-	if (p->af == FP_AF_INET6 && memcmp(((const struct fp_state6 *)st)->addr_lo, p->addr6, 32) != 0)
+	if (p->af == FP_AF_INET6 && !fp_addr6_equal(st, p->addr6))
 		return false;
 	if (unlikely(nh == NULL || (nh->kind != FP_NH_CONNECTED && nh->kind != FP_NH_GATEWAY)))
 		return false;
 	oif = &c->ifs[nh->ifid];
 	if (unlikely(!oif->up || oif->pf_skip || p->ip_len > oif->mtu || oif->l2_len != RTE_ETHER_HDR_LEN))
 		return false;
-	if (unlikely(!fp_neigh_lookup(w->neigh, nh->ifid, p->af, nh->kind == FP_NH_GATEWAY ? nh->gw.b : fp_pkt_dst(p), &dmac)))
+	if (nh == gw->nh)
+		dmac = gw->mac;
+	else if (unlikely(!fp_neigh_lookup(w->neigh, nh->ifid, p->af, nh->kind == FP_NH_GATEWAY ? nh->gw.b : fp_pkt_dst(p),
+		&dmac)))
 		return false;
+	else if (nh->kind == FP_NH_GATEWAY) {
+		gw->nh = nh;
+		gw->mac = dmac;
+	}
 	rev = hi != !!(st->flags & FP_SF_SRC_HI);
 	if (p->proto == IPPROTO_TCP) {
 		const uint8_t *th = ip + p->l4_off;
@@ -463,6 +476,7 @@ burst(struct fp_worker *w, struct rte_mbuf **m, unsigned n, int port_id)
 {
 	const struct fp_conf *c = w->conf;
 	struct fp_pkt *pk = w->pkts;
+	struct gateway gw = { .nh = NULL };
 	uint8_t kind[FP_BURST];
 	uint32_t dst4[FP_BURST], n4 = 0, forwarded = 0;
 	uint8_t at4[FP_BURST];
@@ -530,7 +544,7 @@ burst(struct fp_worker *w, struct rte_mbuf **m, unsigned n, int port_id)
 			p->nh = fp_route6(c, p->l3 + 24);
 	}
 	for (unsigned i = 0; i < n; i++) {
-		if (kind[i] == K_SHORT && likely(short_path(w, &pk[i])))
+		if (kind[i] == K_SHORT && likely(short_path(w, &pk[i], &gw)))
 			forwarded++;
 		else if (kind[i] != K_GONE)
 			fp_forward(w, &pk[i]);

@@ -121,6 +121,8 @@
 	X(STATE_INSERTS, "state_inserts", "states created") \
 	X(STATE_REMOVALS, "state_removals", "states removed") \
 	X(UNCOUPLED, "uncoupled", "records split because their halves no longer agree") \
+	X(LOGGED, "logged", "packets of log rules that were recorded") \
+	X(LOG_LOST, "log_lost", "packets of log rules that were not: no buffer, ring full, disk full") \
 	X(SRCNODE_SEARCHES, "source_searches", "look-ups of tracked sources") \
 	X(SRCNODE_INSERTS, "source_inserts", "sources that began to be tracked") \
 	X(SRCNODE_REMOVALS, "source_removals", "sources that are no longer tracked")

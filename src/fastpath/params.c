@@ -38,6 +38,8 @@ enum kind { K_UINT, K_BOOL, K_ENUM, K_STRING, K_OCTAL, K_HOSTID };
 	  "packets that may wait for one neighbour's address") \
 	X("icmp rate", K_UINT, "uint", "1000", 0, 10000000, NULL, "packets/s", FP_PARAM_NOW, FIELD(icmp_rate), \
 	  "ICMP errors and RSTs per second and worker; 0: none") \
+	X("log snaplen", K_UINT, "uint", "160", 64, 1500, NULL, "bytes", FP_PARAM_NOW, FIELD(log_snaplen), \
+	  "bytes of a logged packet that are kept, from its IP header on; the log file is opened with it") \
 	X("scan max", K_UINT, "uint", "64", 1, 65536, NULL, "records", FP_PARAM_NOW, FIELD(scan_max), \
 	  "states that expiry looks at in one loop at the most") \
 	X("evaluations", K_ENUM, "enum", "auto", 0, 2, "off|on|auto", "", FP_PARAM_NOW, FIELD(eval_counts), \
@@ -56,7 +58,7 @@ enum kind { K_UINT, K_BOOL, K_ENUM, K_STRING, K_OCTAL, K_HOSTID };
 	  "send time exceeded, unreachable, fragmentation needed") \
 	X("ping answer", K_BOOL, "bool", "on", 0, 1, NULL, "", FP_PARAM_NOW, FIELD(ping_answer), \
 	  "answer echo requests to the box's own addresses") \
-	X("redirects", K_BOOL, "bool", "off", 0, 1, NULL, "", FP_PARAM_NOW, FIELD(redirects), \
+	X("redirects", K_BOOL, "bool", "on", 0, 1, NULL, "", FP_PARAM_NOW, FIELD(redirects), \
 	  "send ICMP redirects") \
 	X("socket path", K_STRING, "string", "/run/twinpath.sock", 1, 107, NULL, "", FP_PARAM_ONCE, FIELD(socket_path), \
 	  "control socket") \

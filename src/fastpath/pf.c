@@ -136,6 +136,25 @@ count_halves(struct pf_ctx *c)
 	}
 }
 
+/*
+ * A packet that the first pass drops is never seen by the second: the other half leaves the shared record with what it
+ * had before the packet.
+ */
+void
+fp_pf_part(struct pf_ctx *c)
+{
+	struct fp_state *other;
+
+	if (c->st->halves != FP_HALVES_BOTH || (other = fp_state_uncouple(c->w->table, c->st, !c->half)) == NULL)
+		return;
+	memcpy(other->peer, c->before.peer, sizeof(other->peer));
+	other->last_sec = c->before.last_sec;
+	other->timeout = c->before.timeout;
+	if (fp_state_half_open(other) && !fp_state_half_open(c->st))
+		c->w->half_open++;
+	fp_count(&c->w->cnt.totals[FP_T_UNCOUPLED], 1);
+}
+
 /* Answer to the sender (RST) or on behalf of the receiver (challenge ACK), as tracking asked. */
 static void
 send_segment(struct pf_ctx *c, const struct fp_track_out *o)
@@ -164,7 +183,6 @@ track_tcp(struct pf_ctx *c)
 	uint8_t *th = p->l3 + p->l4_off;
 	struct fp_tcp_seg seg;
 	struct fp_track_out o = { .reason = FP_R_NONE };
-	struct fp_peer saved[2] = { st->peer[0], st->peer[1] };
 	bool was_half_open = fp_state_half_open(st);
 	unsigned halves;
 	enum fp_verdict v;
@@ -173,27 +191,25 @@ track_tcp(struct pf_ctx *c)
 	if (st->peer[0].state >= FP_TCPS_PROXY_SRC)
 		return fp_pf_synproxy(c);
 	couple_or_part(c);
+	memcpy(c->before.peer, st->peer, sizeof(st->peer));
+	c->before.last_sec = st->last_sec;
+	c->before.timeout = st->timeout;
 	halves = c->joint ? 2 : 1;
 	fp_tcp_seg_read(&seg, th, p->l4_hlen, p->ip_len - p->l4_off - p->l4_hlen);
 	v = fp_pf_tcp_step(c, &seg, &o);
 	if (was_half_open && !fp_state_half_open(st))
 		w->half_open -= halves;
-	if (v == FP_V_NO_STATE) {	/* a new connection on the addresses and ports of a finished one */
+	if (v == FP_V_NO_STATE) {	/* each pass finds out for itself: a new connection on the addresses and ports of a finished one */
 		fp_state_purge(w, st, c->half);
+		c->joint = false;
 		c->st = NULL;
 		return PF_NOSTATE;
 	}
 	if (v == FP_V_DROP) {
 		fp_reason(w, o.reason);
 		/* pf's second half never saw this packet: if the first one changed it goes its own way now */
-		if (c->joint && memcmp(saved, st->peer, sizeof(saved)) != 0) {
-			struct fp_state *other = fp_state_uncouple(w->table, st, !c->half);
-
-			if (other != NULL) {
-				memcpy(other->peer, saved, sizeof(saved));
-				fp_count(&w->cnt.totals[FP_T_UNCOUPLED], 1);
-			}
-		}
+		if (c->joint && memcmp(c->before.peer, st->peer, sizeof(st->peer)) != 0)
+			fp_pf_part(c);
 		send_segment(c, &o);
 		c->drop = o.reason == FP_R_BAD_TIMESTAMP ? FP_D_BAD_TIMESTAMP : FP_D_STATE_MISMATCH;
 		return PF_DROP;
@@ -315,11 +331,17 @@ test(struct pf_ctx *c)
 static void
 log_packet(struct pf_ctx *c, bool pass, enum fp_drop why)
 {
-	struct rte_mbuf *copy = rte_pktmbuf_copy(c->p->m, c->w->pool, c->p->l2_len, 256);
+	const struct fp_box *box = c->w->box;
 	struct fp_mbuf_priv *priv;
+	struct rte_mbuf *copy;
 
-	if (copy == NULL)
+	if (__atomic_load_n(&box->pflog, __ATOMIC_RELAXED) == NULL)
 		return;
+	copy = rte_pktmbuf_copy(c->p->m, c->w->pool, c->p->l2_len, box->params->log_snaplen);
+	if (copy == NULL) {
+		fp_count(&c->w->cnt.totals[FP_T_LOG_LOST], 1);
+		return;
+	}
 	priv = fp_priv(copy);
 	memset(priv, 0, sizeof(*priv));
 	priv->dir = c->out;

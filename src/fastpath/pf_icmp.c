@@ -19,6 +19,7 @@ struct quote {
 	uint16_t sport, dport;		/* as fp_icmp_map() gives them for queries */
 	uint8_t proto;
 	bool fragment, shorted, reply;
+	bool keyless;			/* quotes something that has no state of its own */
 	unsigned have;			/* bytes of the quote from l4_off on */
 };
 
@@ -66,7 +67,7 @@ quote_parse(struct fp_pkt *p, struct quote *q)
 				return false;
 			if (nh == IPPROTO_FRAGMENT) {
 				if (fp_get16(p->l3 + o + 2) & 0xfff8) {
-					q->fragment = true;
+					q->keyless = true;	/* pf looks for a state of protocol 44 then: none */
 					break;
 				}
 				len = 8;
@@ -83,7 +84,7 @@ quote_parse(struct fp_pkt *p, struct quote *q)
 		q->l4_off = o;
 	}
 	q->have = end - q->l4_off;
-	if (q->fragment)
+	if (q->fragment || q->keyless)
 		return true;
 	switch (q->proto) {
 	case IPPROTO_TCP:
@@ -106,7 +107,7 @@ quote_parse(struct fp_pkt *p, struct quote *q)
 			}
 			/* a folded address that the quote does not hold any more reads as no state */
 			if (!fp_icmp_map(&map, p->af, p->l3 + q->l4_off, n - q->l4_off) || map.error) {
-				q->fragment = true;
+				q->keyless = true;
 				break;
 			}
 			q->sport = map.sport_be;
@@ -170,6 +171,8 @@ fp_pf_icmp_error(struct pf_ctx *c)
 		fp_reason(w, FP_R_SHORT);
 		return PF_NOSTATE;
 	}
+	if (q.keyless)
+		return PF_NOSTATE;
 	hi = p->flags & FP_PF_SRC_HI;
 	fp_count(&w->cnt.totals[FP_T_STATE_SEARCHES], 1);
 	st = fp_table_find(w->table, &p->key, p->addr6, p->hash, inner_out, hi, c->ifp->ifid, p->hint);

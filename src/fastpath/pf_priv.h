@@ -28,12 +28,14 @@ struct pf_ctx {
 	bool out, rev, joint, log;
 	bool cookie;			/* the packet is a SYN rebuilt from a cookie */
 	bool joined;			/* this pass put its half into the record of the first pass */
+	struct { struct fp_peer peer[2]; uint32_t last_sec; uint8_t timeout; } before; /* tracking before this packet */
 	struct pol_match match;		/* after fp_pf_rules() */
 };
 
 enum pf_res fp_pf_rules(struct pf_ctx *c);			/* pf_rules.c */
 enum pf_res fp_pf_create(struct pf_ctx *c);
 enum pf_res fp_pf_established(struct pf_ctx *c);		/* connection limits */
+void fp_pf_part(struct pf_ctx *c);				/* pf.c */
 void fp_pf_scrub(struct pf_ctx *c);
 bool fp_pf_scrub_init(struct pf_ctx *c, struct fp_state *st);	/* pf_synproxy.c: timestamps of scrub reassemble tcp */
 bool fp_pf_pktrate_ok(struct pf_ctx *c);

@@ -419,6 +419,13 @@ made:
 	return PF_PASS;
 }
 
+/* `once`: the first packet that the rule decides puts it out of force. False: it was not the first. */
+static bool
+expire_once(const struct pol_rule *r)
+{
+	return __atomic_exchange_n((uint8_t *)(uintptr_t)&r->expired, 1, __ATOMIC_RELAXED) == 0;
+}
+
 enum pf_res
 fp_pf_rules(struct pf_ctx *c)
 {
@@ -439,6 +446,12 @@ fp_pf_rules(struct pf_ctx *c)
 	c->log = (r->log | c->match.log) != 0;
 	p->tag = c->match.tag;
 	fp_reason(w, FP_R_MATCH);
+	if (r->rf & POL_RF_ONCE && !expire_once(r)) {
+		/* another worker was faster: for this packet the rule is gone already */
+		pol_match_burst(c->conf->rules, &env, &qp, 1, &c->match);
+		r = c->match.rule;
+		c->rt = fp_rule(w->box, r->uid);
+	}
 	if (r->action == POL_BLOCK) {
 		block_return(c);
 		c->drop = FP_D_RULE;

@@ -96,36 +96,54 @@ fp_pf_tcp_step(struct pf_ctx *c, struct fp_tcp_seg *seg, struct fp_track_out *o)
 }
 
 /* ---- limits of established connections */
-struct kill_source { struct fp_worker *w; const struct fp_state *trigger; const struct fp_rule_rt *rt; uint8_t af;
-	const uint8_t *addr; bool global; };
+/* One half has come up: max-src-conn and max-src-conn-rate. True: over the limit, killed. */
+static bool
+over_limit(struct pf_ctx *c, int half)
+{
+	struct fp_worker *w = c->w;
+	struct fp_state *st = c->st;
+	struct fp_rule_rt *rt = fp_rule(w->box, st->rule[half]);
+	int lc;
 
-/* A connection has come up: max-src-conn and max-src-conn-rate. Excess kills it, and more if the rule says so. */
+	if (!(st->halves >> half & 1) || !(st->hflags[half] & FP_HF_SRC_NODE) ||
+	    (lc = fp_srcnode_established(w, st, half, rt)) < 0)
+		return false;
+	fp_count(&w->cnt.lcounters[lc], 1);
+	fp_reason(w, FP_R_SRC_LIMIT);
+	c->drop = FP_D_SRC_LIMIT;
+	fp_pf_overload(w, st, half, rt);
+	return true;
+}
+
+/*
+ * A connection has come up. Excess kills the state that noticed, and more if the rule says so. On the way in of a shared
+ * record the IN half is asked first: what it refuses the OUT half never sees.
+ */
 enum pf_res
 fp_pf_established(struct pf_ctx *c)
 {
 	struct fp_worker *w = c->w;
 	struct fp_state *st = c->st;
-	enum pf_res res = PF_PASS;
+	int half = c->half;
 
-	for (int half = 0; half < 2; half++) {
-		struct fp_rule_rt *rt;
-		int lc;
+	if (over_limit(c, half)) {
+		if (c->joint)
+			fp_pf_part(c);
+	} else if (c->joint && over_limit(c, !half)) {
+		struct fp_state *other = fp_state_uncouple(w->table, st, !half);
 
-		if (!(st->halves >> half & 1) || !(st->hflags[half] & FP_HF_SRC_NODE) || (half != c->half && !c->joint))
-			continue;
-		rt = fp_rule(w->box, st->rule[half]);
-		if ((lc = fp_srcnode_established(w, st, half, rt)) < 0)
-			continue;
-		fp_count(&w->cnt.lcounters[lc], 1);
-		fp_reason(w, FP_R_SRC_LIMIT);
-		c->drop = FP_D_SRC_LIMIT;
-		fp_pf_overload(w, st, half, rt);
-		/* the connection itself: marked, gone at the next look at the table */
-		st->peer[0].state = st->peer[1].state = FP_TCPS_CLOSED;
-		fp_state_purge(w, st, half);
-		res = PF_DROP;
-	}
-	return res;
+		if (other != NULL) {
+			/* the first half lives on: this packet has passed it */
+			fp_state_count(st, c->rev, c->p->ip_len);
+			st = other;
+		}
+		half = !half;
+	} else
+		return PF_PASS;
+	/* marked, gone at the next look at the table */
+	st->peer[0].state = st->peer[1].state = FP_TCPS_CLOSED;
+	fp_state_purge(w, st, half);
+	return PF_DROP;
 }
 
 /* ---- SYN proxy */

@@ -361,7 +361,7 @@ fp_conf_policy_get(struct fp_box *box, struct fp_conf *c)
 	c->syncookies = r->syncookies;
 	c->syncookies_start_pct = r->syncookies_start_pct;
 	c->syncookies_end_pct = r->syncookies_end_pct;
-	c->eval_counts = box->params->eval_counts == 1 || (box->params->eval_counts == 2 && r->active->n <= 128);
+	c->eval_counts = box->params->eval_counts == 1 || (box->params->eval_counts == 2 && r->active->n <= FP_EVAL_COUNTS_AUTO);
 	c->any_skip = opt->n_skip != 0;
 }
 

@@ -41,6 +41,8 @@ struct fp_rule_rt {
 	uint32_t src_nodes;		/* likewise: addresses tracked by this rule (srcnode.c) */
 };
 
+/* `evaluations auto`: count them, by a plain walk for every new state, up to so many rules. */
+#define FP_EVAL_COUNTS_AUTO 32
 #define FP_RULE_CHUNK 4096
 #define FP_RULE_CHUNKS 4096
 struct fp_rules {			/* owner: main */

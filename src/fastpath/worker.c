@@ -28,6 +28,7 @@
 
 #include "box_priv.h"
 #include "burst.h"
+#include "pflog.h"
 #include "worker.h"
 
 #define HANDOVER_BURSTS 4	/* bursts taken from other workers in one loop */
@@ -52,6 +53,11 @@ fp_punt(struct fp_worker *w, struct rte_mbuf *m, enum fp_punt_kind kind, uint16_
 	pr->kind = kind;
 	pr->ifid = ifid;
 	if (unlikely(rte_ring_sp_enqueue(w->punt, m) != 0)) {
+		if (kind == FP_PUNT_PFLOG) {
+			fp_count(&w->cnt.totals[FP_T_LOG_LOST], 1);
+			rte_pktmbuf_free(m);
+			return false;
+		}
 		fp_drop(w, m, FP_D_PUNT_FULL);
 		return false;
 	}
@@ -493,6 +499,7 @@ fp_main_drain(struct fp_box *box, unsigned max)
 			}
 		total += n;
 	}
+	fp_pflog_flush(box);
 	return total;
 }
 

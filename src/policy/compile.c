@@ -200,6 +200,7 @@ make_stops(struct pol_compiled *c)
 		bool anchor = r->rf & POL_RF_ANCHOR;
 
 		c->stops[i] = POL_STOP_NEVER;
+		c->folds[i] = (r->rf & POL_RF_FOLDED) != 0 || r->log != 0 || r->min_ttl != 0 || r->max_mss != 0;
 		rates |= r->max_pkt_rate != 0;
 		if (anchor) {
 			ok &= r->parent == NULL || (!r->quick && !r->parent->quick);
@@ -248,6 +249,25 @@ make_ranks(const struct pol_compiled *c)
 }
 
 static int
+make_plan(struct pol_compiled *c)
+{
+	const struct pol_ruleset *rs = c->rs;
+
+	c->plan = calloc(rs->n_rules + 1, sizeof(*c->plan));
+	if (c->plan == NULL)
+		return -ENOMEM;
+	pol_plan_make(rs, c->plan);
+	for (uint32_t i = 0; i < rs->n_rules; i++) {
+		if (rs->rules[i]->ifname[0] == '\0')
+			continue;
+		c->plan[i].ifset = pol_ifset_of(c, rs->rules[i], false);
+		if (c->plan[i].ifset == NULL)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+static int
 make_classifiers(struct pol_compiled *c, int socket)
 {
 	uint32_t *ranks = make_ranks(c);
@@ -291,9 +311,12 @@ pol_compile(const struct pol_ruleset *rs, const struct pol_ifmap *ifs, int socke
 	}
 	c->rs = rs;
 	c->stops = calloc(rs->n_rules + 1, sizeof(*c->stops));
-	r = c->stops == NULL ? -ENOMEM : take_interfaces(c, ifs != NULL ? ifs : &no_ifs);
+	c->folds = calloc(rs->n_rules + 1, sizeof(*c->folds));
+	r = c->stops == NULL || c->folds == NULL ? -ENOMEM : take_interfaces(c, ifs != NULL ? ifs : &no_ifs);
 	if (r == 0)
 		r = make_classes(c);
+	if (r == 0)
+		r = make_plan(c);
 	if (r != 0) {
 		add_error(errs, rs->path, "no memory to compile %u rules", rs->n_rules);
 		pol_compiled_free(c);
@@ -328,6 +351,8 @@ pol_compiled_free(struct pol_compiled *c)
 	free(c->ifclass);
 	free(c->class_members);
 	free(c->stops);
+	free(c->folds);
+	free(c->plan);
 	free(c);
 }
 

@@ -147,7 +147,7 @@ in_special_anchor(const struct pol_compiled *c, const struct pol_rule *r)
 static bool
 is_ordered(const struct builder *b, const struct pol_rule *r)
 {
-	return r->action == POL_MATCH || r->tag != 0 || r->probability != 0 || r->max_pkt_rate != 0 ||
+	return r->action == POL_MATCH || r->rf & POL_RF_ONCE || r->tag != 0 || r->probability != 0 || r->max_pkt_rate != 0 ||
 		(r->match_tag != 0 && b->tags) || in_special_anchor(b->c, r);
 }
 
@@ -441,18 +441,16 @@ shape_emit(struct builder *b, const struct pol_rule *r, const struct shape *sh, 
 	return 0;
 }
 
-/* Interface classes of the rule and the anchors that are part of it; one copy of each set is kept. NULL: no memory. */
-static const uint64_t *
-ifset_of(struct builder *b, const struct pol_rule *r)
+const uint64_t *
+pol_ifset_of(struct pol_compiled *c, const struct pol_rule *r, bool anchors)
 {
-	struct pol_compiled *c = b->c;
 	size_t size = c->ifset_words * sizeof(uint64_t);
 	uint64_t *set = malloc(size), **v;
 
 	if (set == NULL)
 		return NULL;
 	memset(set, 0xff, size);
-	for (; r != NULL; r = outer(c, r)) {
+	for (; r != NULL; r = anchors ? outer(c, r) : NULL) {
 		if (r->ifname[0] == '\0')
 			continue;
 		for (unsigned i = 0; i < c->n_ifclasses; i++)
@@ -489,6 +487,7 @@ special_add(struct builder *b, const struct pol_rule *r, const uint64_t *ifset)
 
 	sp->rule = r;
 	sp->ifset = ifset;
+	sp->pos = r->pos;
 	sp->stop = b->c->stops[r->pos];
 	sp->anchor = r->rf & POL_RF_ANCHOR;
 	sp->effect = sp->anchor || r->action == POL_MATCH || r->tag != 0 || r->max_pkt_rate != 0;
@@ -508,7 +507,7 @@ place_rules(struct builder *b)
 
 		if (!b->applies[i] || (anchor && !pol_anchor_is_special(b->c, rule)))
 			continue;
-		ifset = ifset_of(b, rule);
+		ifset = pol_ifset_of(b->c, rule, true);
 		if (ifset == NULL) {
 			r = -ENOMEM;
 			break;

@@ -94,7 +94,7 @@ make_key(const struct pol_compiled *c, const struct pol_classifier *cl, const st
 static bool
 special_is(const struct pol_compiled *c, const struct pol_special *sp, const struct pol_match_ctx *ctx)
 {
-	if (!pol_ifset_has(sp->ifset, pol_ifclass(c, ctx->pkt->ifid)))
+	if (pol_rule_expired(sp->rule) || !pol_ifset_has(sp->ifset, pol_ifclass(c, ctx->pkt->ifid)))
 		return false;
 	if (sp->rule->proto != 0 && sp->rule->proto != ctx->pkt->proto)
 		return false;
@@ -110,42 +110,43 @@ special_is(const struct pol_compiled *c, const struct pol_special *sp, const str
  * evaluation before the rule that the classifier found, and what would have been found before it is not known.
  */
 static bool
-try_specials(const struct pol_compiled *c, const struct pol_classifier *cl, struct pol_match_ctx *ctx,
-	const struct pol_rule **decider, struct pol_match *m)
+try_specials(const struct pol_compiled *c, const struct pol_classifier *cl, struct pol_match_ctx *ctx, uint32_t *found,
+	struct pol_match *m)
 {
-	const struct pol_rule *best = *decider;
-	uint32_t stop = best != NULL ? c->stops[best->pos] : POL_STOP_NEVER;
+	uint32_t best = *found;		/* position + 1, 0 none */
+	uint32_t stop = best != 0 ? c->stops[best - 1] : POL_STOP_NEVER;
 
 	for (uint32_t i = 0; i < cl->n_specials;) {
 		const struct pol_special *sp = &cl->specials[i++];
-		const struct pol_rule *r = sp->rule;
+		bool better;
 
-		if (r->pos > stop)
+		if (sp->pos > stop)
 			break;
-		if (!sp->effect && best != NULL && (sp->stop > stop || (sp->stop == stop && r->pos < best->pos)))
+		better = best == 0 || sp->stop < stop || (sp->stop == stop && sp->pos >= best);
+		if (!sp->effect && !better)
 			continue;
 		if (!special_is(c, sp, ctx)) {
 			i = sp->skip_to;
 			continue;
 		}
-		if (r->tag != 0)
-			ctx->tag = r->tag;
+		if (sp->rule->tag != 0)
+			ctx->tag = sp->rule->tag;
 		if (sp->anchor)
 			continue;
-		if (r->action == POL_MATCH) {
-			pol_match_fold(m, r);
+		if (sp->rule->action == POL_MATCH) {
+			pol_match_fold(m, sp->rule);
 			if (m->n_matched < POL_MAX_MATCHED)
-				m->matched[m->n_matched++] = r;
-			if (r->quick) {
-				*decider = best;
-				return best == NULL || best->pos < r->pos;
+				m->matched[m->n_matched++] = sp->rule;
+			if (sp->rule->quick) {
+				*found = best;
+				return best <= sp->pos;
 			}
-		} else if (best == NULL || sp->stop < stop || (sp->stop == stop && r->pos > best->pos)) {
-			best = r;
+		} else if (better) {
+			best = sp->pos + 1;
 			stop = sp->stop;
 		}
 	}
-	*decider = best;
+	*found = best;
 	return true;
 }
 
@@ -153,21 +154,20 @@ static void
 finish(const struct pol_compiled *c, const struct pol_classifier *cl, const struct pol_match_env *env,
 	const struct pol_pkt *p, uint32_t found, struct pol_match *m)
 {
-	const struct pol_rule *best = found != 0 ? c->rs->rules[found - 1] : NULL;
-
 	pol_match_start(m, c->rs, p);
 	if (cl->n_specials != 0) {
 		struct pol_match_ctx ctx = { .pkt = p, .env = env, .ifs = &c->ifs, .tag = p->tag };
 
-		if (!try_specials(c, cl, &ctx, &best, m)) {
-			pol_match_walk(c->rs, &c->ifs, env, p, m, NULL);
+		if (!try_specials(c, cl, &ctx, &found, m)) {
+			pol_match_counted(c, env, p, m, NULL);
 			return;
 		}
 		m->tag = ctx.tag;
 	}
-	if (best != NULL) {
-		m->rule = best;
-		pol_match_fold(m, best);
+	if (found != 0) {
+		m->rule = c->rs->rules[found - 1];
+		if (c->folds[found - 1])
+			pol_match_fold(m, m->rule);
 	}
 }
 
@@ -182,7 +182,7 @@ pol_match_burst(const struct pol_compiled *c, const struct pol_match_env *env, c
 		unsigned k;
 
 		if (c->walk_only || (p->af != POL_AF_INET && p->af != POL_AF_INET6)) {
-			pol_match_walk(c->rs, &c->ifs, env, p, &out[i], NULL);
+			pol_match_counted(c, env, p, &out[i], NULL);
 			continue;
 		}
 		k = (p->af == POL_AF_INET6) * 2 + (p->dir == POL_DIR_OUT);
@@ -214,5 +214,5 @@ void
 pol_match_counted(const struct pol_compiled *c, const struct pol_match_env *env, const struct pol_pkt *pkt,
 	struct pol_match *out, uint64_t *evals)
 {
-	pol_match_walk(c->rs, &c->ifs, env, pkt, out, evals);
+	pol_plan_walk(c->rs, c->plan, pol_ifclass(c, pkt->ifid), &c->ifs, env, pkt, out, evals);
 }

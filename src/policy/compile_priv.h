@@ -62,7 +62,7 @@ struct pol_attr {
 struct pol_special {
 	const struct pol_rule *rule;
 	const uint64_t *ifset;		/* interface classes of the rule and of its anchors */
-	uint32_t stop;
+	uint32_t pos, stop;
 	uint32_t skip_to;		/* an anchor that does not match: the special to go on with */
 	bool effect;			/* to be tried even if it cannot decide */
 	bool anchor;
@@ -95,6 +95,8 @@ struct pol_compiled {
 	uint64_t **ifsets;		/* owned, see pol_special.ifset */
 	unsigned n_ifsets;
 	uint32_t *stops;		/* [n_rules] */
+	bool *folds;			/* [n_rules] has options to fold: a rule is large, most need not be looked at */
+	struct pol_plan *plan;		/* [n_rules] for walks */
 	bool walk_only;			/* the order of these rules is no priority, or rte_acl refused */
 	struct pol_classifier cls[2][2]; /* [IPv6][out] */
 };
@@ -131,7 +133,12 @@ struct pol_box {
 
 struct pol_boxes { struct pol_box *v; uint32_t n, cap; };
 
-/* compile_boxes.c: fill classifier cl, all but acl. 0 or -ENOMEM. */
+/*
+ * compile_boxes.c. Interface classes of the rule, and of the anchors that are part of it if wanted; each set is made
+ * once and kept. NULL: no memory.
+ */
+const uint64_t *pol_ifset_of(struct pol_compiled *c, const struct pol_rule *r, bool anchors);
+/* Fill classifier cl, all but acl. 0 or -ENOMEM. */
 int pol_compile_boxes(struct pol_compiled *c, unsigned v6, unsigned out, struct pol_boxes *boxes);
 /* compile_acl.c: 0 or a negative errno. ranks[pos] is the priority, from 1. */
 int pol_acl_create(struct pol_classifier *cl, bool v6, const struct pol_boxes *boxes, const uint32_t *ranks, int socket);

@@ -5,6 +5,7 @@
 #include <alloca.h>
 #include <arpa/inet.h>
 #include <ctype.h>
+#include <endian.h>
 #include <netinet/in.h>
 #include <string.h>
 
@@ -66,9 +67,11 @@ pol_port_is(const struct pol_port *op, uint16_t port)
 bool
 pol_addr_in_prefix(const union pol_ip *a, const union pol_ip *net, unsigned plen)
 {
-	unsigned bytes = plen >> 3, bits = plen & 7;
+	uint64_t high = be64toh(a->d[0] ^ net->d[0]), low = be64toh(a->d[1] ^ net->d[1]);
 
-	return memcmp(a->b, net->b, bytes) == 0 && (bits == 0 || ((a->b[bytes] ^ net->b[bytes]) & 0xff00 >> bits & 0xff) == 0);
+	if (plen <= 64)
+		return plen == 0 || high >> (64 - plen) == 0;
+	return high == 0 && low >> (128 - plen) == 0;
 }
 
 bool
@@ -245,16 +248,21 @@ chance(const struct pol_rule *r, const struct pol_match_env *env)
 enum pol_step
 pol_rule_test_rest(const struct pol_rule *r, const struct pol_match_ctx *ctx)
 {
-	const struct pol_pkt *p = ctx->pkt;
-	enum pol_step step;
-
-	if (r->proto != POL_PROTO_ANY && r->proto != p->proto)
+	if (r->proto != POL_PROTO_ANY && r->proto != ctx->pkt->proto)
 		return POL_STEP_PROTO;
 	if (!pol_addr_is(&r->src, true, ctx))
 		return POL_STEP_SRC;
 	if (!pol_addr_is(&r->dst, false, ctx))
 		return POL_STEP_DST;
-	step = layer4_test(r, ctx);
+	return pol_rule_test_tail(r, ctx);
+}
+
+enum pol_step
+pol_rule_test_tail(const struct pol_rule *r, const struct pol_match_ctx *ctx)
+{
+	const struct pol_pkt *p = ctx->pkt;
+	enum pol_step step = layer4_test(r, ctx);
+
 	if (step != POL_STEP_MATCHED)
 		return step;
 	if (r->rf & POL_RF_FRAGMENT && !p->fragment)
@@ -301,7 +309,7 @@ pol_match_start(struct pol_match *m, const struct pol_ruleset *rs, const struct 
 void
 pol_match_fold(struct pol_match *m, const struct pol_rule *r)
 {
-	m->rf |= r->rf & (POL_RF_NODF | POL_RF_RANDOMID | POL_RF_REASS_TCP | POL_RF_SET_TOS | POL_RF_SET_PRIO);
+	m->rf |= r->rf & POL_RF_FOLDED;
 	m->log |= r->log;
 	if (r->rf & POL_RF_SET_TOS)
 		m->set_tos = r->set_tos;

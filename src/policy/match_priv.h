@@ -20,10 +20,19 @@ struct pol_match_ctx {
 	uint16_t tag;				/* as set by the rules so far */
 };
 
+/* A `once` rule that was used is as if it were not there: not tested, and not evaluated either. */
+static inline bool
+pol_rule_expired(const struct pol_rule *r)
+{
+	return r->rf & POL_RF_ONCE && __atomic_load_n(&r->expired, __ATOMIC_RELAXED);
+}
+
 /* The first predicate of r that the packet fails, or POL_STEP_MATCHED. Looks at r alone, not at its anchor. */
 enum pol_step pol_rule_test(const struct pol_rule *r, const struct pol_match_ctx *ctx);
 /* The same from the protocol on, for callers that know that interface, direction and family fit. */
 enum pol_step pol_rule_test_rest(const struct pol_rule *r, const struct pol_match_ctx *ctx);
+/* And from the layer 4 header on. */
+enum pol_step pol_rule_test_tail(const struct pol_rule *r, const struct pol_match_ctx *ctx);
 
 /* Parts of it. */
 bool pol_ifname_is(const char *name, const struct pol_ifmap *ifs, uint16_t ifid);
@@ -36,6 +45,33 @@ bool pol_addr_same(const struct pol_addr *a, const struct pol_addr *b);
 /* Prefix that an address of the interface stands for in `(ext0)`, `(ext0:network)`...; false: none for this family. */
 bool pol_dynif_prefix(const struct pol_addr *pa, const struct pol_ifaddr *ifa, uint8_t af, bool *first,
 	union pol_ip *net, unsigned *plen);
+
+/*
+ * What the walk needs of a rule that does not match, in one place, with pf's skip steps worked out: for callers that walk
+ * the same rules for many packets. Made by pol_plan_make(), which leaves ifset to the caller.
+ */
+struct pol_plan {
+	const uint64_t *ifset;		/* NULL: any interface; else bit [class] of the caller's interface classes */
+	uint32_t skip[POL_STEP_NONE];	/* where to go on after failing at that step */
+	uint32_t sibling;		/* the next rule of the level */
+	uint32_t src, src_mask, dst, dst_mask; /* IPv4 prefixes, as in the packet */
+	uint16_t port_lo, port_hi;	/* destination */
+	uint8_t dirs;			/* bit [direction] */
+	uint8_t af, proto;
+	uint8_t tcp_flags, tcp_flagset;
+	uint8_t known;			/* POL_PLAN_*: what of the above says all of its predicate; the rest asks the rule */
+#define POL_PLAN_SRC 1
+#define POL_PLAN_DST 2
+#define POL_PLAN_PORT 4
+#define POL_PLAN_ONCE 8		/* ask pol_rule_expired() */
+};
+void pol_plan_make(const struct pol_ruleset *rs, struct pol_plan *plan);
+/* pol_match_walk() with it; class is that of the packet's interface. */
+void pol_plan_walk(const struct pol_ruleset *rs, const struct pol_plan *plan, unsigned class, const struct pol_ifmap *ifs,
+	const struct pol_match_env *env, const struct pol_pkt *pkt, struct pol_match *out, uint64_t *evals);
+
+/* Options of a rule that pol_match_fold() hands on. */
+#define POL_RF_FOLDED (POL_RF_NODF | POL_RF_RANDOMID | POL_RF_REASS_TCP | POL_RF_SET_TOS | POL_RF_SET_PRIO)
 
 /* An empty answer with the default rule; then fold each rule that matched, the deciding one last. */
 void pol_match_start(struct pol_match *m, const struct pol_ruleset *rs, const struct pol_pkt *pkt);

@@ -167,6 +167,7 @@ struct pol_rule {
 	uint8_t min_ttl, set_tos, set_prio[2];
 	uint16_t max_mss;
 	char label[POL_LABEL_SIZE];
+	uint8_t expired;		/* `once`: has matched and is out of force; set by the worker that used it, never cleared */
 
 	/*
 	 * Anchors: an anchor line has POL_RF_ANCHOR, its predicates (direction, interface, addresses...) decide whether a

@@ -241,6 +241,10 @@ random_rule(struct rules *b, unsigned odd, bool tag, bool match_quick)
 		r->keep_state = POL_STATE_KEEP;
 	if (rnd(4) == 0)
 		r->rf |= rnd(2) ? POL_RF_SLOPPY : rf[rnd(5)];
+	if (rnd(100) < odd / 3) {
+		r->rf |= POL_RF_ONCE;
+		r->expired = (uint8_t)rnd(2);
+	}
 	r->set_tos = (uint8_t)rnd(256);
 	r->set_prio[0] = (uint8_t)rnd(8);
 	r->min_ttl = (uint8_t)(rnd(4) ? 0 : rnd(255));
@@ -375,6 +379,27 @@ compare(const struct rules *b, const struct pol_match *got, const struct pol_mat
 		got->rule == want->rule ? ", other options" : "");
 }
 
+/* The prepared walk of a compiled set: the same answers, rates asked and evaluations. */
+static void
+counted(const struct rules *b, const struct pol_compiled *c, const struct pol_pkt *pkts, unsigned n, uint64_t seed)
+{
+	uint64_t *want = calloc(2 * b->rs.n_rules + 2, sizeof(*want)), *got = want + b->rs.n_rules + 1, asked;
+	struct pol_match m, m2;
+
+	for (unsigned i = 0; i < n; i++) {
+		rate_asked = 0;
+		pol_match_walk(&b->rs, &ifs, &env, &pkts[i], &m, want);
+		asked = rate_asked;
+		rate_asked = 0;
+		pol_match_counted(c, &env, &pkts[i], &m2, got);
+		compare(b, &m2, &m, seed, i, &pkts[i]);
+		for (uint32_t k = 0; k < b->rs.n_rules; k++)
+			if (want[k] != got[k] || asked != rate_asked)
+				fail_msg("POLICY_SEED=%llu: rule %u is evaluated otherwise in the prepared walk", (unsigned long long)seed, k);
+	}
+	free(want);
+}
+
 static void
 one_round(uint64_t seed)
 {
@@ -428,6 +453,7 @@ one_round(uint64_t seed)
 		}
 		if (walked != rate_asked)
 			fail_msg("POLICY_SEED=%llu: packet rates asked otherwise", (unsigned long long)seed);
+		counted(&b, c, pkts, burst, seed);
 	}
 	pol_compiled_free(c);
 	rules_free(&b);

@@ -134,8 +134,16 @@ test_evaluations(void **state)
 	assert_int_equal(walk(&b, &p, NULL, evals), 0);
 	for (int i = 0; i < 3; i++)
 		assert_int_equal(evals[i], 3);
-	r->probability = 1;
+	/* A used up `once` rule is not even evaluated. */
+	r->rf = POL_RF_ONCE;
+	r->expired = 1;
 	p.dport_be = htons(53);
+	assert_int_equal(walk(&b, &p, NULL, evals), 0);
+	assert_int_equal(evals[2], 3);
+	assert_int_equal(evals[1], 4);
+	r->expired = 0;
+	assert_int_equal(walk(&b, &p, NULL, NULL), 2);
+	r->probability = 1;
 	for (dice = 0; dice < 5; dice++)
 		assert_int_equal(walk(&b, &p, NULL, NULL), 0);
 	rules_free(&b);
