@@ -135,10 +135,8 @@ load_rules(struct cli_ctx *x, const struct pfctl *p)
 	}
 	if (x->check)
 		return 0;
-	if (p->n_macros > 0)
-		return cli_err(x, "pfctl: -D is only available with -n in this version; define the macro in the file");
 	cli_progress(x, "loading %s", p->file);
-	rc = fp_rules_load(x->box, path, &errs);
+	rc = fp_rules_load_macros(x->box, path, p->n_macros ? p->macros : NULL, &errs);
 	if (rc < 0) {
 		pfctl_print_errors(x, &errs, path, p->file);
 		if (errs.n == 0)
@@ -467,6 +465,6 @@ const struct cli_cmd cli_pfctl_cmds[] = {
 		"  -k HOST [-k HOST]  kill states of a source (to a destination); -k label|id|key -k VALUE\n"
 		"  -t TABLE -T WORD   show, add, delete, replace, flush, test; addresses as words or with -f FILE\n"
 		"  -e, -d             enable, disable the filter; -z clears the counters of rules\n"
-		"  -D name=value      define a macro (with -n); -o none is always so; -q says less" },
+		"  -D name=value      define a macro; -o none is always so; -q says less" },
 	{ NULL },
 };

@@ -121,6 +121,8 @@ int fp_neigh_add(struct fp_box *box, const char *addr, const char *mac, struct f
 
 /* ---- rules (rules.c) */
 int fp_rules_load(struct fp_box *box, const char *path, struct pol_errors *errs);	/* pfctl -f */
+/* ... with pfctl's -D: "name=value", NULL ended, or NULL. */
+int fp_rules_load_macros(struct fp_box *box, const char *path, const char *const *macros, struct pol_errors *errs);
 const struct pol_ruleset *fp_rules(const struct fp_box *box);	/* in force; valid until the next load */
 struct fp_rule_counters { uint64_t evaluations, packets[2] /* in, out */, bytes[2], states_total; uint32_t states; uint32_t src_nodes; };
 /* Sums over workers and living states for all rules at once: out[n_rules], by nr. */

@@ -464,10 +464,18 @@ make_env(struct fp_box *box)
 int
 fp_rules_load(struct fp_box *box, const char *path, struct pol_errors *errs)
 {
+	return fp_rules_load_macros(box, path, NULL, errs);
+}
+
+int
+fp_rules_load_macros(struct fp_box *box, const char *path, const char *const *macros, struct pol_errors *errs)
+{
 	struct pol_env env = make_env(box);
-	struct pol_ruleset *rs = pol_parse_file(path, &env, errs);
+	struct pol_ruleset *rs;
 	int rc;
 
+	env.macros = macros;
+	rs = pol_parse_file(path, &env, errs);
 	if (rs == NULL)
 		return -EINVAL;
 	if ((rc = install(box, rs, errs)) != 0)

@@ -272,8 +272,10 @@ fp_neigh_foreach(struct fp_box *b, uint8_t af, int (*cb)(void *arg, const struct
 const struct pol_ruleset *fp_rules(const struct fp_box *b) { return b->rules; }
 
 int
-fp_rules_load(struct fp_box *b, const char *path, struct pol_errors *errs)
+fp_rules_load_macros(struct fp_box *b, const char *path, const char *const *macros, struct pol_errors *errs)
 {
+	for (; macros != NULL && *macros != NULL; macros++)
+		note(b, "macro %s\n", *macros);
 	note(b, "load %s\n", path);
 	if (strstr(path, "broken") == NULL)
 		return 0;

@@ -286,6 +286,9 @@ test_load(void **state)
 	run(line, 0);
 	assert_non_null(strstr(box->log, good));
 	assert_string_equal(fake_out, "");
+	snprintf(line, sizeof(line), "pfctl -D a=b -Dc=d -f %s", good);
+	run(line, 0);
+	assert_non_null(strstr(box->log, "macro a=b\nmacro c=d\nload "));
 	fd = open(good, O_WRONLY | O_TRUNC);
 	assert_true(write(fd, "pass in prot\nblock sideways\n", 28) == 28);
 	close(fd);
