@@ -4,7 +4,8 @@
  *
  * Callbacks run in telemetry's own thread, the box belongs to the main lcore: a question is left in a mailbox under a
  * lock, cli_telemetry_poll() answers it between two commands, and the thread waits for at most WAIT_MS. The answer's JSON
- * text becomes rte_tel_data here, as far as that can carry it (scalars, containers two deep).
+ * text becomes rte_tel_data here, as far as that can carry it: 256 entries, no lists of objects (dictionaries instead),
+ * names without `-` and blanks.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -96,6 +97,7 @@ static const char *
 json_array(const char *p, struct rte_tel_data *d, int depth)
 {
 	bool started = false;
+	unsigned n = 0;
 	char s[RTE_TEL_MAX_STRING_LEN];
 
 	for (p = skip(p + 1); *p != ']'; p = skip(p)) {
@@ -108,16 +110,21 @@ json_array(const char *p, struct rte_tel_data *d, int depth)
 				rte_tel_data_start_array(d, RTE_TEL_STRING_VAL);
 			rte_tel_data_add_array_string(d, s);
 		} else if (*p == '{' || *p == '[') {
+			/* telemetry has no lists of objects: a dictionary by name or number */
 			struct rte_tel_data *sub = rte_tel_data_alloc();
 
 			if (sub == NULL)
 				return NULL;
 			if (!started)
-				rte_tel_data_start_array(d, RTE_TEL_CONTAINER);
+				rte_tel_data_start_dict(d);
+			snprintf(s, sizeof(s), "%u", n++);
+			if (strncmp(p, "{\"name\":\"", 9) == 0)
+				json_text(p + 8, s, sizeof(s));
+			clean_name(s);
 			if (*p == '{')
 				rte_tel_data_start_dict(sub);
 			p = *p == '{' ? json_object(p, sub, depth + 1) : json_array(p, sub, depth + 1);
-			if (p == NULL || rte_tel_data_add_array_container(d, sub, 0) != 0) {
+			if (p == NULL || rte_tel_data_add_dict_container(d, s, sub, 0) != 0) {
 				rte_tel_data_free(sub);
 				return p;
 			}
@@ -209,7 +216,9 @@ asked(const char *cmd, const char *params, struct rte_tel_data *d)
 		pthread_mutex_unlock(&m->lock);
 		return -EAGAIN;
 	}
-	snprintf(m->line, sizeof(m->line), "%s %s", topics[i].line, params != NULL ? params : "");
+	/* Only views that say so take parameters: nothing may be changed from here. */
+	snprintf(m->line, sizeof(m->line), "%s %s", topics[i].line,
+		params != NULL && strstr(topics[i].help, "Parameters:") != NULL ? params : "");
 	for (char *p = m->line; *p != '\0'; p++)	/* parameters come comma separated; no quoting games */
 		if (*p == ',' || *p == '"' || *p == '\'' || *p == '\\' || *p == '#')
 			*p = ' ';
