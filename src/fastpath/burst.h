@@ -20,7 +20,6 @@ void fp_worker_fini(struct fp_worker *w);
 /* Main lcore: packets punted by workers, by kind; the mbuf is the callee's. */
 void fp_overload_punted(struct fp_box *box, struct rte_mbuf *m);	/* FP_PUNT_OVERLOAD */
 void fp_pflog_punted(struct fp_box *box, struct rte_mbuf *m);	/* FP_PUNT_PFLOG */
-void fp_proto_punted(struct fp_box *box, struct rte_mbuf *m);	/* FP_PUNT_PROTO */
 unsigned fp_events_poll(struct fp_box *box);			/* monitors; returns work done */
 /* Worker: a packet is about to be dropped and box->events is there. The mbuf stays the caller's. */
 void fp_events_drop(struct fp_worker *w, struct rte_mbuf *m, enum fp_drop why);

@@ -123,6 +123,7 @@
 	X(UNCOUPLED, "uncoupled", "records split because their halves no longer agree") \
 	X(LOGGED, "logged", "packets of log rules that were recorded") \
 	X(LOG_LOST, "log_lost", "packets of log rules that were not: no buffer, ring full, disk full") \
+	X(OVERLOAD_LOST, "overload_lost", "sources for overload tables that found no room on their way to the main lcore") \
 	X(SRCNODE_SEARCHES, "source_searches", "look-ups of tracked sources") \
 	X(SRCNODE_INSERTS, "source_inserts", "sources that began to be tracked") \
 	X(SRCNODE_REMOVALS, "source_removals", "sources that are no longer tracked")

@@ -49,22 +49,25 @@ bool
 fp_punt(struct fp_worker *w, struct rte_mbuf *m, enum fp_punt_kind kind, uint16_t ifid)
 {
 	struct fp_mbuf_priv *pr = fp_priv(m);
+	/* Copies and messages: their packet has an outcome of its own. */
+	bool extra = kind == FP_PUNT_PFLOG || kind == FP_PUNT_OVERLOAD;
 
 	pr->kind = kind;
 	pr->ifid = ifid;
-	if (unlikely(rte_ring_sp_enqueue(w->punt, m) != 0)) {
-		if (kind == FP_PUNT_PFLOG) {
-			fp_count(&w->cnt.totals[FP_T_LOG_LOST], 1);
+	/* However much is logged, neighbours get through: log records use half of the ring. */
+	if (unlikely((kind == FP_PUNT_PFLOG && rte_ring_free_count(w->punt) < rte_ring_get_capacity(w->punt) / 2) ||
+	    rte_ring_sp_enqueue(w->punt, m) != 0)) {
+		if (extra) {
+			fp_count(&w->cnt.totals[kind == FP_PUNT_PFLOG ? FP_T_LOG_LOST : FP_T_OVERLOAD_LOST], 1);
 			rte_pktmbuf_free(m);
-			return false;
+		} else {
+			fp_drop(w, m, FP_D_PUNT_FULL);
 		}
-		fp_drop(w, m, FP_D_PUNT_FULL);
 		return false;
 	}
-	/* A log record is a copy: its packet has an outcome of its own. */
 	if (kind == FP_PUNT_NEIGH_MISS)
 		fp_count(&w->cnt.totals[FP_T_NEIGH_HELD], 1);
-	else if (kind != FP_PUNT_PFLOG)
+	else if (!extra)
 		fp_count(&w->cnt.totals[FP_T_PUNTED], 1);
 	return true;
 }
@@ -491,7 +494,8 @@ fp_main_drain(struct fp_box *box, unsigned max)
 				fp_overload_punted(box, m[j]);
 				break;
 			case FP_PUNT_PROTO:
-				fp_proto_punted(box, m[j]);
+				/* No protocol listens on this lcore yet. */
+				fp_main_drop(box, m[j], FP_D_LOCAL_PROTO);
 				break;
 			default:
 				fp_neigh_punted(box, m[j]);
