@@ -368,12 +368,11 @@ make_workers(struct fp_box *box, struct fp_err *err)
 int
 fp_box_start(struct fp_box *box, struct fp_err *err)
 {
-	bool first = box->n_workers == 0;
 	int rc;
 
 	if (box->running)
 		return fp_err_set(err, -EALREADY, "the box runs already");
-	if (first) {
+	if (box->n_workers == 0) {
 		rc = make_workers(box, err);
 		if (rc != 0)
 			return rc;
@@ -389,9 +388,8 @@ fp_box_start(struct fp_box *box, struct fp_err *err)
 	for (unsigned i = 0; rc == 0 && i < box->n_workers; i++)
 		rc = fp_worker_start(box->workers[i], err);
 	if (rc != 0) {
+		/* Workers stay for the next try: queues of ports hold their buffers. */
 		fp_worker_stop_all(box);
-		if (first)
-			unmake_workers(box);
 		return rc;
 	}
 	box->running = true;
