@@ -8,6 +8,7 @@ twinpath=$1 twinctl=$2
 [ "$(id -u)" = 0 ] || { echo "needs root"; exit 77; }
 dir=$(mktemp -d) pid=
 bad=0
+# shellcheck disable=SC2317 # by trap
 cleanup() {
 	[ -z "$pid" ] || kill "$pid" 2>/dev/null
 	wait 2>/dev/null
@@ -15,7 +16,7 @@ cleanup() {
 }
 trap cleanup EXIT
 chmod 755 "$dir"
-eal="--lcores=0@0 --no-huge -m256"
+eal=(--lcores=0@0 --no-huge -m256)
 
 # check NAME EXPECTED-STATUS PATTERN: of the last command, whose output is in $dir/out
 check() {
@@ -68,20 +69,21 @@ if command -v setpriv >/dev/null && setpriv --reuid 65534 --clear-groups test -x
 fi
 
 # ---- arguments
-try "$twinpath" $eal -- -x
+try "$twinpath" "${eal[@]}" -- -x
 check "unknown option" 2 "usage"
-try "$twinpath" $eal -- stray
+try "$twinpath" "${eal[@]}" -- stray
 check "stray argument" 2 '"stray" is no option'
 try "$twinpath" --no-such-argument -- -s "$dir/s"
+# shellcheck disable=SC2016 # quoted as it is said
 check "unknown EAL argument" 1 'EAL refused the arguments before `--`'
-try "$twinpath" $eal -- -s "$dir/s" -c "$dir/badbox.conf"
+try "$twinpath" "${eal[@]}" -- -s "$dir/s" -c "$dir/badbox.conf"
 check "bad box file refuses to start" 1 "badbox.conf:2"
-try "$twinpath" $eal -- -s "$dir/s" -f "$dir/bad.conf"
+try "$twinpath" "${eal[@]}" -- -s "$dir/s" -f "$dir/bad.conf"
 check "bad rules refuse to start" 1 "bad.conf:2"
-try "$twinpath" $eal -- -s "$dir/no/such/dir/s"
+try "$twinpath" "${eal[@]}" -- -s "$dir/no/such/dir/s"
 check "socket that cannot be" 1 "no/such/dir"
 printf 'port attach net_af_packet0,iface=nosuchif0 name ext0\n' >"$dir/noport.conf"
-try "$twinpath" $eal -- -s "$dir/s" -c "$dir/noport.conf"
+try "$twinpath" "${eal[@]}" -- -s "$dir/s" -c "$dir/noport.conf"
 check "missing port" 1 'no interface "nosuchif0"'
 lines 1
 
@@ -102,7 +104,7 @@ except socket.timeout:
 E
 notifier=$!
 for _ in $(seq 100); do [ -S "$dir/notify" ] && break; sleep 0.05; done
-NOTIFY_SOCKET="$dir/notify" WATCHDOG_USEC=200000 "$twinpath" $eal -- -s "$dir/s" -c "$dir/box.conf" -f "$dir/pf.conf" >"$dir/log" 2>&1 &
+NOTIFY_SOCKET="$dir/notify" WATCHDOG_USEC=200000 "$twinpath" "${eal[@]}" -- -s "$dir/s" -c "$dir/box.conf" -f "$dir/pf.conf" >"$dir/log" 2>&1 &
 pid=$!
 for _ in $(seq 200); do grep -q READY=1 "$dir/notified" && break; sleep 0.05; done
 try cat "$dir/notified"
@@ -111,11 +113,11 @@ try "$twinctl" -s "$dir/s" pfctl -sr
 check "serves" 0 '^block drop in proto tcp'
 try "$twinctl" -s "$dir/s" ifconfig int0
 check "interfaces of the box file" 0 198.51.100.1
-try "$twinpath" $eal -- -s "$dir/s" -c "$dir/box.conf"
+try "$twinpath" "${eal[@]}" -- -s "$dir/s" -c "$dir/box.conf"
 check "second instance" 1 "another instance answers on $dir/s"
 lines 1
 printf 'set socket path %s\nstart\n' "$dir/s" >"$dir/same.conf"
-try "$twinpath" $eal -- -c "$dir/same.conf"
+try "$twinpath" "${eal[@]}" -- -c "$dir/same.conf"
 check "second instance by its file" 1 "another instance answers on $dir/s"
 for _ in $(seq 100); do grep -q WATCHDOG=1 "$dir/notified" && break; sleep 0.05; done
 try cat "$dir/notified"
@@ -140,7 +142,7 @@ fi
 
 # A dead instance's socket is no obstacle.
 python3 -c 'import socket, sys; s = socket.socket(socket.AF_UNIX); s.bind(sys.argv[1])' "$dir/s"
-"$twinpath" $eal -- -s "$dir/s" -c "$dir/box.conf" >"$dir/log" 2>&1 &
+"$twinpath" "${eal[@]}" -- -s "$dir/s" -c "$dir/box.conf" >"$dir/log" 2>&1 &
 pid=$!
 for _ in $(seq 200); do "$twinctl" -s "$dir/s" show config >/dev/null 2>&1 && break; sleep 0.05; done
 try "$twinctl" -s "$dir/s" quit
