@@ -200,7 +200,7 @@ track_tcp(struct pf_ctx *c)
 	if (was_half_open && !fp_state_half_open(st))
 		w->half_open -= halves;
 	if (v == FP_V_NO_STATE) {	/* each pass finds out for itself: a new connection on the addresses and ports of a finished one */
-		fp_state_purge(w, st, c->half);
+		fp_state_remove(w, st, c->half);
 		c->joint = false;
 		c->st = NULL;
 		return PF_NOSTATE;
