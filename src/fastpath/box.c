@@ -416,7 +416,7 @@ unsigned
 fp_box_poll(struct fp_box *box)
 {
 	struct fp_box_priv *pv = box->priv;
-	uint64_t start = rte_rdtsc(), now_us;
+	uint64_t start = rte_rdtsc(), now_us, end;
 	unsigned work = 0;
 
 	if (pv->depth != 0) /* asked again from inside a worker call or a callback */
@@ -447,6 +447,11 @@ fp_box_poll(struct fp_box *box)
 	work += dq_reclaim(box, RECLAIM_MAX, false);
 
 	fp_count(&pv->main_cyc.loops, 1);
-	fp_count(work != 0 ? &pv->main_cyc.busy_cycles : &pv->main_cyc.idle_cycles, rte_rdtsc() - start);
+	end = rte_rdtsc();
+	fp_count(work != 0 ? &pv->main_cyc.busy_cycles : &pv->main_cyc.idle_cycles, end - start);
+	/* What the program does between two turns, sleeping above all, is idle to the box. */
+	if (pv->last_turn_tsc != 0)
+		fp_count(&pv->main_cyc.idle_cycles, start - pv->last_turn_tsc);
+	pv->last_turn_tsc = end;
 	return work;
 }

@@ -26,6 +26,7 @@ struct fp_box_priv {
 	uint32_t dq_head, dq_len, dq_cap;
 
 	uint64_t last_watch_us, last_sample_us, last_timer_us;
+	uint64_t last_turn_tsc;		/* end of the last fp_box_poll() */
 	unsigned depth;			/* fp_box_poll() inside a worker call */
 	unsigned lcores[FP_MAX_WORKERS]; /* of the workers */
 

@@ -155,7 +155,7 @@ fill(const struct fp_box *box, struct fp_lcore_info *info, struct fp_cycle_stats
 	info->bursts = c.bursts;
 	memcpy(info->burst_hist, c.burst_hist, sizeof(info->burst_hist));
 	info->stall_max_us = c.stall_max_cycles * 1000000 / box->tsc_hz;
-	r = second->packets != 0 ? second : &c;
+	r = second->packets != 0 || (base == &box->priv->main_base && second->loops != 0) ? second : &c;
 	all = r->busy_cycles + r->idle_cycles;
 	info->cycles_per_packet = r->packets != 0 ? (double)r->busy_cycles / r->packets : 0;
 	info->busy_share = all != 0 ? (double)r->busy_cycles / all : 0;
