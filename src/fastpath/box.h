@@ -92,6 +92,9 @@ struct fp_counters {
 
 enum fp_punt_kind { FP_PUNT_ARP, FP_PUNT_ND, FP_PUNT_NEIGH_MISS, FP_PUNT_PFLOG, FP_PUNT_PROTO, FP_PUNT_OVERLOAD };
 /* In every mbuf of our pools behind struct rte_mbuf (priv_size). Whoever holds the mbuf owns it. */
+/* fp_mbuf_priv.flags of what goes into a handover ring */
+#define FP_HANDED_REASSEMBLED 1		/* a whole packet again; v6: to be cut on the way out */
+#define FP_HANDED_UNREACHABLE 2		/* from the main lcore: an IP packet whose next hop does not answer */
 struct fp_mbuf_priv {
 	uint8_t kind;			/* enum fp_punt_kind */
 	uint8_t af, l2_len, dir;
@@ -102,6 +105,7 @@ struct fp_mbuf_priv {
 	uint32_t hash;
 	uint8_t action, flags;
 	uint16_t handover_dir;
+	uint16_t rcvif, worker;		/* neighbour miss: where the packet came in (FP_IFID_NONE: made here), who forwards it */
 	struct rte_mbuf *next;		/* neigh.c: the next one that waits for the same neighbour */
 };
 static inline struct fp_mbuf_priv *fp_priv(struct rte_mbuf *m) { return (struct fp_mbuf_priv *)(m + 1); }

@@ -31,7 +31,7 @@ enum kind {
 	K_LONG,		/* parsed in full, to fp_forward() */
 };
 
-#define PF_HANDED_REASSEMBLED 1 /* fp_mbuf_priv.flags: a whole packet again, v6 must be cut on the way out */
+#define PF_HANDED_REASSEMBLED FP_HANDED_REASSEMBLED /* fp_mbuf_priv.flags: a whole packet again, v6 must be cut on the way out */
 
 static inline unsigned
 owner(const struct fp_worker *w, uint64_t hash)
@@ -489,7 +489,14 @@ burst(struct fp_worker *w, struct rte_mbuf **m, unsigned n, int port_id)
 		struct fp_pkt *p = &pk[i];
 		const uint8_t *eth = rte_pktmbuf_mtod(m[i], const uint8_t *);
 		uint16_t port = handed ? m[i]->port : (uint16_t)port_id, type;
-		bool plain = false, whole = handed && fp_priv(m[i])->flags & PF_HANDED_REASSEMBLED;
+		bool plain = false, whole;
+
+		if (handed && unlikely(fp_priv(m[i])->flags & FP_HANDED_UNREACHABLE)) {
+			fp_neigh_unreachable(w, m[i]);
+			kind[i] = K_GONE;
+			continue;
+		}
+		whole = handed && fp_priv(m[i])->flags & PF_HANDED_REASSEMBLED;
 
 		p->m = m[i];
 		p->made = NULL;

@@ -100,6 +100,14 @@ piece_too_big(struct fp_worker *w, const struct fp_pkt *whole, struct rte_mbuf *
 	fp_drop(w, p.m, FP_D_NEED_FRAG);
 }
 
+/* For the main lcore, should the neighbour not answer. */
+static void
+came_from(const struct fp_worker *w, const struct fp_pkt *p, struct rte_mbuf *m)
+{
+	fp_priv(m)->rcvif = p->flags & FP_PF_LOCAL ? FP_IFID_NONE : p->rcvif;
+	fp_priv(m)->worker = w->id;
+}
+
 /* From the IP header on to the wire: cut if needed, Ethernet header, transmit. p->m is consumed. */
 static void
 ip_output(struct fp_worker *w, struct fp_pkt *p, const struct fp_ifnet *oif, const struct fp_nexthop *nh)
@@ -136,6 +144,7 @@ ip_output(struct fp_worker *w, struct fp_pkt *p, const struct fp_ifnet *oif, con
 			}
 			fp_count(&w->cnt.totals[FP_T_FRAGMENTED], 1);
 			for (int i = 0; i < n; i++) {
+				came_from(w, p, out[i]);
 				if (out[i]->pkt_len > oif->mtu)
 					piece_too_big(w, p, out[i], oif->mtu);
 				else
@@ -145,7 +154,32 @@ ip_output(struct fp_worker *w, struct fp_pkt *p, const struct fp_ifnet *oif, con
 		}
 	}
 	rte_pktmbuf_adj(p->m, p->l2_len);
+	came_from(w, p, p->m);
 	fp_l2_output(w, oif, p->m, p->af, hopbuf);
+}
+
+/*
+ * The main lcore could not resolve the next hop of a packet that this worker forwarded (m's data is the IP packet): host
+ * unreachable to the sender (RFC 1812 5.2.7.1; RFC 4443 3.1, address unreachable).
+ */
+void
+fp_neigh_unreachable(struct fp_worker *w, struct rte_mbuf *m)
+{
+	uint16_t rcvif = fp_priv(m)->rcvif;
+	struct fp_pkt p;
+
+	memset(&p, 0, sizeof(p));
+	p.m = m;
+	p.rcvif = p.ifid = rcvif;
+	if (rcvif < w->conf->n_ifs && w->conf->ifs[rcvif].exists && fp_parse_ip(&p, 0, fp_priv(m)->af) == FP_D_NONE &&
+	    fp_pf_classify(w, &p) == FP_D_NONE) {
+		/* the quote shows the packet as it came in */
+		if (p.af == FP_AF_INET)
+			icmp_error(w, &p, 3, 1, 0);
+		else
+			icmp_error(w, &p, 1, 3, 0);
+	}
+	fp_drop(w, p.m, FP_D_NEIGH_FAILED);
 }
 
 /* Bridge mode: an answer goes back where the question came from, Ethernet addresses swapped. */

@@ -8,4 +8,7 @@
 /* p: after fp_parse_ip() and fp_pf_classify(), on the worker that owns the flow; p->ifid set. The mbuf is consumed. */
 void fp_forward(struct fp_worker *w, struct fp_pkt *p);
 
+/* Handed back by the main lcore: the next hop of a forwarded packet does not answer. The mbuf is consumed. */
+void fp_neigh_unreachable(struct fp_worker *w, struct rte_mbuf *m);
+
 #endif

@@ -379,13 +379,36 @@ enter_incomplete(struct fp_box *box, struct fp_neigh_host *h)
 	solicit(box, h, false);
 }
 
+/* The sender of a forwarded packet is told by the worker that forwarded it; the packet ends there. */
+static void
+unreachable(struct fp_box *box, struct rte_mbuf *m)
+{
+	struct fp_mbuf_priv *pr = fp_priv(m);
+
+	if (pr->rcvif == FP_IFID_NONE || pr->worker >= box->n_workers) {
+		fp_main_drop(box, m, FP_D_NEIGH_FAILED);
+		return;
+	}
+	pr->flags = FP_HANDED_UNREACHABLE;
+	if (rte_ring_mp_enqueue(box->workers[pr->worker]->handover, m) != 0)
+		fp_main_drop(box, m, FP_D_NEIGH_FAILED);
+}
+
 static void
 enter_failed(struct fp_box *box, struct fp_neigh_host *h)
 {
 	struct fp_neigh *n = box->net->neigh;
 
 	n->cnt[FP_AC_FAILED]++;
-	queue_drop(box, h, FP_D_NEIGH_FAILED);
+	while (h->queue_head != NULL) {
+		struct rte_mbuf *m = h->queue_head;
+
+		h->queue_head = fp_priv(m)->next;
+		h->n_queued--;
+		n->held--;
+		unreachable(box, m);
+	}
+	h->queue_tail = NULL;
 	if (n->len[NH_LIST_FAILED] >= n->incomplete_max)
 		host_free(box, TAILQ_FIRST(&n->lists[NH_LIST_FAILED]));
 	h->state = NH_FAILED;
@@ -630,7 +653,7 @@ miss_input(struct fp_box *box, struct rte_mbuf *m)
 		frame_send(box, i, m, &h->mac, h->af == FP_AF_INET ? RTE_ETHER_TYPE_IPV4 : RTE_ETHER_TYPE_IPV6);
 		return;
 	} else if (h->state == NH_FAILED) {
-		fp_main_drop(box, m, FP_D_NEIGH_FAILED);
+		unreachable(box, m);
 		return;
 	}
 	if (h->n_queued >= RTE_MAX(box->params->neigh_queue, 1u)) {

@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#include <unistd.h>
 #include <netinet/in.h>
 
 #include <cmocka.h>
@@ -342,6 +343,32 @@ test_local(void **state)
 	assert_memory_equal(r->out[2].frame + 14 + 20, "\x03\x03", 2);
 }
 
+/* A next hop that does not answer: the packets wait, then their sender is told; the box's own packets die in silence. */
+static void
+test_unreachable(void **state)
+{
+	start("pass\n");
+	rig_clear(r);
+	assert_int_equal(rig_ip(r, RIG_INT, b, rig_udp4(b, C, "10.0.1.77", 1, 53, 5)), 0);
+	for (int i = 0; i < 80 && r->n_out < 7; i++) {	/* 5 requests, a second apart */
+		usleep(100000);
+		rig_pass_sec(r, 0);
+		rig_poll(r);
+	}
+	assert_true(r->n_out >= 6);
+	assert_int_equal(r->out[0].frame[13], 0x06);
+	assert_int_equal(r->out[r->n_out - 1].side, RIG_INT);
+	assert_memory_equal(r->out[r->n_out - 1].frame + 14 + 20, "\x03\x01", 2);
+	assert_int_equal(dropped(FP_D_NEIGH_FAILED), 1);
+	/* while it counts as dead the answer comes at once */
+	rig_clear(r);
+	rig_ip(r, RIG_INT, b, rig_udp4(b, C, "10.0.1.77", 2, 53, 5));
+	rig_poll(r);
+	rig_pass_sec(r, 0);
+	assert_true(r->n_out >= 1);
+	assert_memory_equal(r->out[r->n_out - 1].frame + 14 + 20, "\x03\x01", 2);
+}
+
 /* Every prefix of good frames, and frames of every length of nonsense: one counted outcome each, nothing leaks. */
 static void
 test_truncated(void **state)
@@ -401,6 +428,7 @@ main(void)
 		cmocka_unit_test(test_reload),
 		cmocka_unit_test(test_others),
 		cmocka_unit_test(test_local),
+		cmocka_unit_test(test_unreachable),
 		cmocka_unit_test(test_truncated),
 	};
 
