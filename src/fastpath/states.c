@@ -79,11 +79,11 @@ fp_state_view_get(const struct fp_worker *w, const struct fp_state *st, int half
 		fp_state_totals(w->table, st, half, d, &v->packets[d], &v->bytes[d]);
 	v->rule_uid = st->rule[half];
 	/* a rule that is not in force any more has no number, as in pf */
-	v->rule_nr = rt->rs == w->conf->rules_rt ? rt->rule->top_nr : UINT32_MAX;
+	v->rule_nr = rt->rs == w->conf->rules_rt ? rt->rule->nr : UINT32_MAX;
 	if (v->rule_nr != UINT32_MAX && rt->rule->parent != NULL) {
+		/* both numbers count from the start of their own level: the rule's, and that of the anchor line around it */
 		v->has_anchor = true;
-		v->anchor_nr = rt->rule->top_nr;
-		v->rule_nr = rt->rule->top_nr;
+		v->anchor_nr = rt->rule->parent->nr;
 	}
 	v->state_flags = (st->hflags[half] & FP_HF_ALLOW_OPTS ? 0x01 : 0) | (st->hflags[half] & FP_HF_SLOPPY ? 0x02 : 0) |
 		(rt->rule->rf & POL_RF_PFLOW ? 0x04 : 0) | (st->hflags[half] & FP_HF_NO_SYNC ? 0x08 : 0) |
