@@ -201,6 +201,13 @@ bridge_answer(struct fp_worker *w, struct rte_mbuf *m, const struct fp_ifnet *ca
 void
 fp_originate(struct fp_worker *w, struct rte_mbuf *m, uint8_t af, const struct fp_ifnet *came_in, bool by_pf)
 {
+	fp_originate_tagged(w, m, af, came_in, by_pf, 0);
+}
+
+void
+fp_originate_tagged(struct fp_worker *w, struct rte_mbuf *m, uint8_t af, const struct fp_ifnet *came_in, bool by_pf,
+	uint16_t tag)
+{
 	struct fp_pkt p;
 	const struct fp_ifnet *oif;
 	enum fp_drop d;
@@ -209,6 +216,7 @@ fp_originate(struct fp_worker *w, struct rte_mbuf *m, uint8_t af, const struct f
 	p.m = m;
 	p.rcvif = FP_IFID_NONE;
 	p.flags = FP_PF_LOCAL;
+	p.tag = tag;
 	fp_count(&w->cnt.totals[FP_T_ORIGINATED], 1);
 	m->ol_flags = 0;
 	if ((d = fp_parse_ip(&p, 0, af)) != FP_D_NONE) {
@@ -243,6 +251,14 @@ fp_originate(struct fp_worker *w, struct rte_mbuf *m, uint8_t af, const struct f
 }
 
 /* ---- packets for the box itself */
+/* Protocols that the stack takes, and drops in silence if nothing is set up for them: tunnels, IPsec, CARP, pfsync. */
+static bool
+box_protocol(uint8_t proto)
+{
+	return proto == IPPROTO_IPIP || proto == IPPROTO_IPV6 || proto == IPPROTO_ESP || proto == IPPROTO_AH ||
+		proto == IPPROTO_COMP || proto == 112 || proto == 240;
+}
+
 static void
 local_input(struct fp_worker *w, struct fp_pkt *p)
 {
@@ -294,7 +310,7 @@ local_input(struct fp_worker *w, struct fp_pkt *p)
 		fp_tcp_seg_read(&seg, p->l3 + p->l4_off, p->l4_hlen, p->ip_len - p->l4_off - p->l4_hlen);
 		{
 			struct fp_tcp_make t = { .af = p->af, .src = fp_pkt_dst(p), .dst = fp_pkt_src(p),
-				.sport_be = p->dport_be, .dport_be = p->sport_be };
+				.sport_be = p->dport_be, .dport_be = p->sport_be, .by_stack = true };
 
 			if (seg.flags & FP_TH_ACK) {
 				t.flags = FP_TH_RST;
@@ -317,7 +333,11 @@ local_input(struct fp_worker *w, struct fp_pkt *p)
 			icmp_error(w, p, 1, 4, 0);
 		break;
 	default:
-		if (p->af == FP_AF_INET6 && !multicast && p->proto != IPPROTO_NONE)
+		if (multicast || box_protocol(p->proto))
+			break;
+		if (p->af == FP_AF_INET)
+			icmp_error(w, p, 3, 2, 0);			/* RFC 1122 3.2.2.1: protocol unreachable */
+		else if (p->proto != IPPROTO_NONE)
 			icmp_error(w, p, 4, 1, p->v6_last_nh_off);	/* RFC 8200 4: unrecognized next header */
 		break;
 	}

@@ -154,7 +154,7 @@ fp_make_tcp(struct fp_worker *w, const struct fp_tcp_make *t)
 	if (m == NULL)
 		return NULL;
 	if (t->af == FP_AF_INET)
-		ip4_header(w, ip, t->src, t->dst, IPPROTO_TCP, off + hlen, ttl, PF_TOS, true);
+		ip4_header(w, ip, t->src, t->dst, IPPROTO_TCP, off + hlen, ttl, t->by_stack ? 0 : PF_TOS, true);
 	else
 		ip6_header(ip, t->src, t->dst, IPPROTO_TCP, hlen, ttl);
 	th = ip + off;
@@ -178,15 +178,18 @@ fp_make_tcp(struct fp_worker *w, const struct fp_tcp_make *t)
 
 /* ---- ICMP errors */
 
-/* Does p itself carry an error (or a redirect)? Those are never answered: RFC 1122 3.2.2, RFC 4443 2.4 e. */
+/*
+ * Does p itself carry an error (or a redirect)? Those are never answered: RFC 1122 3.2.2, RFC 4443 2.4 e. Of IPv4 all that
+ * is not known for a query or its answer is taken for one, as in the BSD stacks.
+ */
 static bool
 is_error(const struct fp_pkt *p)
 {
 	if (p->flags & FP_PF_FRAGMENT)
 		return false;
 	if (p->af == FP_AF_INET)
-		return p->proto == IPPROTO_ICMP && (p->icmp_type == 3 || p->icmp_type == 4 || p->icmp_type == 5 ||
-			p->icmp_type == 11 || p->icmp_type == 12);
+		return p->proto == IPPROTO_ICMP && !(p->icmp_type == 0 || p->icmp_type == 8 || p->icmp_type == 9 ||
+			p->icmp_type == 10 || (p->icmp_type >= 13 && p->icmp_type <= 18));
 	return p->proto == IPPROTO_ICMPV6 && (p->icmp_type < 128 || p->icmp_type == 137);
 }
 
@@ -197,7 +200,7 @@ unanswerable(const struct fp_pkt *p, uint8_t type, uint8_t code, bool by_pf)
 	static const uint8_t zero[16];
 	const uint8_t *src = fp_pkt_src(p), *dst = fp_pkt_dst(p);
 
-	if (is_error(p))
+	if (is_error(p) && !(p->af == FP_AF_INET && type == 5))	/* a redirect is no complaint */
 		return true;
 	if (p->af == FP_AF_INET) {
 		/* only the first fragment has what the sender needs to know it by */
@@ -206,7 +209,8 @@ unanswerable(const struct fp_pkt *p, uint8_t type, uint8_t code, bool by_pf)
 		/* a source that does not name one host: RFC 1122 3.2.2 */
 		if (src[0] == 0 || src[0] == 127 || src[0] >= 0xe0)
 			return true;
-		return !by_pf && (p->flags & FP_PF_L2_MCAST || dst[0] >= 0xe0);
+		/* a rule answers what was sent to a group's address, but not to a group's frame */
+		return p->flags & FP_PF_L2_MCAST || (!by_pf && dst[0] >= 0xe0);
 	}
 	if (p->flags & FP_PF_FRAGMENT && p->frag_off != 0) {
 		const uint8_t *fh = p->l3 + p->frag_off;	/* contiguous: the parser read it */
@@ -217,7 +221,7 @@ unanswerable(const struct fp_pkt *p, uint8_t type, uint8_t code, bool by_pf)
 	if (memcmp(src, zero, 16) == 0 || src[0] == 0xff)
 		return true;
 	/* RFC 4443 2.4 e.3: path MTU discovery and unknown options work for multicast too */
-	if (type == 2 || (type == 4 && code == 2) || by_pf)
+	if (type == 2 || (type == 4 && code == 2))
 		return false;
 	return p->flags & FP_PF_L2_MCAST || dst[0] == 0xff;
 }

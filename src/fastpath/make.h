@@ -17,6 +17,7 @@ struct fp_tcp_make {
 	uint32_t seq, ack;
 	uint16_t mss;			/* 0: no option */
 	uint8_t ttl;			/* 0: 64 */
+	bool by_stack;			/* by the box's TCP rather than by pf: tos 0 */
 };
 struct rte_mbuf *fp_make_tcp(struct fp_worker *w, const struct fp_tcp_make *t);
 

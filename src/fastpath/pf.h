@@ -32,6 +32,9 @@ void fp_synproxy_abandon(struct fp_worker *w, struct fp_state *st, int half);
  * the way out). forward.c
  */
 void fp_originate(struct fp_worker *w, struct rte_mbuf *m, uint8_t af, const struct fp_ifnet *came_in, bool by_pf);
+/* The same with a tag, that outbound rules may ask for (`tagged`). */
+void fp_originate_tagged(struct fp_worker *w, struct rte_mbuf *m, uint8_t af, const struct fp_ifnet *came_in, bool by_pf,
+	uint16_t tag);
 
 /* Once a loop; most of it once a second: cookies' keys, sources, settings of reassembly. */
 void fp_pf_housekeeping(struct fp_worker *w);

@@ -294,7 +294,9 @@ unanswered(void **state)
 		{ "redirect", { 10, 0, 0, 9 }, { 192, 0, 2, 7 }, 1, 5, 0, false, false },
 		{ "time exceeded", { 10, 0, 0, 9 }, { 192, 0, 2, 7 }, 1, 11, 0, false, false },
 		{ "parameter problem", { 10, 0, 0, 9 }, { 192, 0, 2, 7 }, 1, 12, 0, false, false },
-		{ "unknown type", { 10, 0, 0, 9 }, { 192, 0, 2, 7 }, 1, 100, 0, true, true },
+		{ "unknown type", { 10, 0, 0, 9 }, { 192, 0, 2, 7 }, 1, 100, 0, false, false },
+		{ "traceroute", { 10, 0, 0, 9 }, { 192, 0, 2, 7 }, 1, 30, 0, false, false },
+		{ "address mask reply", { 10, 0, 0, 9 }, { 192, 0, 2, 7 }, 1, 18, 0, true, true },
 		{ "later fragment", { 10, 0, 0, 9 }, { 192, 0, 2, 7 }, 17, 0, 1, false, false },
 		{ "first fragment", { 10, 0, 0, 9 }, { 192, 0, 2, 7 }, 17, 0, 0x2000, true, true },
 		{ "no source", { 0, 0, 0, 0 }, { 192, 0, 2, 7 }, 17, 0, 0, false, false },
@@ -311,10 +313,10 @@ unanswered(void **state)
 		{ "a redirect", 0xfd, 0x20, 137, 1, 4, false, false },
 		{ "multicast source", 0xff, 0x20, 128, 1, 4, false, false },
 		{ "unspecified source", 0, 0x20, 128, 1, 4, false, false },
-		{ "multicast destination", 0xfd, 0xff, 128, 1, 4, true, false },
+		{ "multicast destination", 0xfd, 0xff, 128, 1, 4, false, false },
 		{ "multicast destination, too big", 0xfd, 0xff, 128, 2, 0, true, true },
 		{ "multicast destination, unknown option", 0xfd, 0xff, 128, 4, 2, true, true },
-		{ "multicast destination, erroneous field", 0xfd, 0xff, 128, 4, 0, true, false },
+		{ "multicast destination, erroneous field", 0xfd, 0xff, 128, 4, 0, false, false },
 	};
 	uint8_t in[128], a[16], b[16];
 	struct rte_mbuf *m;
