@@ -259,18 +259,17 @@ with_state(struct pf_ctx *c)
 		return PF_PASS;
 	case IPPROTO_ICMP:
 	case IPPROTO_ICMPV6:
-		if (p->proto == (p->af == FP_AF_INET ? IPPROTO_ICMP : IPPROTO_ICMPV6)) {
-			/* an answer must travel opposite to the question, a question along with it */
-			if (!!(p->flags & FP_PF_ICMP_REPLY) != c->rev) {
-				fp_reason(c->w, FP_R_STATE_MISMATCH);
-				c->drop = FP_D_ICMP_MISMATCH;
-				return PF_DROP;
-			}
-			couple_or_part(c);
-			fp_icmp_track(st, c->w->now_sec);
-			return PF_PASS;
+		/*
+		 * An answer must travel opposite to the question, a question along with it; pf counts no reason. A sloppy state
+		 * may have been made by an answer.
+		 */
+		if (!!(p->flags & FP_PF_ICMP_REPLY) != c->rev && !(st->hflags[c->half] & FP_HF_SLOPPY)) {
+			c->drop = FP_D_ICMP_MISMATCH;
+			return PF_DROP;
 		}
-		/* FALLTHROUGH */
+		couple_or_part(c);
+		fp_icmp_track(st, c->w->now_sec);
+		return PF_PASS;
 	default:
 		couple_or_part(c);
 		fp_other_track(st, c->rev, c->w->now_sec);
@@ -283,9 +282,19 @@ test(struct pf_ctx *c)
 {
 	struct fp_pkt *p = c->p;
 	enum pf_res res;
+	bool found;
 
-	if (p->flags & FP_PF_KEYLESS)
-		return fp_pf_rules(c);
+	if (p->flags & FP_PF_KEYLESS) {
+		res = fp_pf_rules(c);
+		if (res == PF_DROP)	/* pf_test(): a fragment that the rules refuse counts as one, whatever else it counted as */
+			fp_reason(c->w, FP_R_FRAGMENT);
+		return res;
+	}
+	if (p->proto == (p->af == FP_AF_INET ? IPPROTO_ICMPV6 : IPPROTO_ICMP)) {
+		fp_reason(c->w, FP_R_NORMALIZE);	/* ICMP of the other family: no rule is asked */
+		c->drop = FP_D_L4_LENGTH;
+		return PF_DROP;
+	}
 	if (p->flags & FP_PF_ICMP_ERROR) {
 		res = fp_pf_icmp_error(c);
 		return res == PF_NOSTATE ? fp_pf_rules(c) : res;
@@ -314,13 +323,16 @@ test(struct pf_ctx *c)
 			return PF_DROP;
 		}
 	}
-	if (find(c)) {
-		res = with_state(c);
+	found = find(c);
+	/* the answer to a cookie: of no state, or on the addresses and ports of a finished one */
+	if (!c->out && p->proto == IPPROTO_TCP && (p->tcp_flags & (FP_TH_SYN | FP_TH_RST | FP_TH_ACK)) == FP_TH_ACK &&
+	    (!found || (c->st->peer[0].state >= FP_TCPS_FIN_WAIT_2 && c->st->peer[1].state >= FP_TCPS_FIN_WAIT_2))) {
+		res = fp_pf_syncookie_answer(c);
 		if (res != PF_NOSTATE)
 			return res;
 	}
-	if (!c->out && p->proto == IPPROTO_TCP && (p->tcp_flags & (FP_TH_SYN | FP_TH_RST | FP_TH_ACK)) == FP_TH_ACK) {
-		res = fp_pf_syncookie_answer(c);
+	if (found) {
+		res = with_state(c);
 		if (res != PF_NOSTATE)
 			return res;
 	}
@@ -328,6 +340,22 @@ test(struct pf_ctx *c)
 }
 
 /* ---- after the decision */
+/*
+ * The tag that a state gives its packets: of the rule that made it, or one that match rules gave. Tags are numbered by rule
+ * set, so a state of rules that are not in force any more gives none.
+ */
+uint16_t
+fp_pf_state_tag(const struct fp_worker *w, const struct fp_state *st, int half)
+{
+	const struct fp_rule_rt *rt = fp_rule(w->box, st->rule[half]);
+
+	if (rt->rs != w->conf->rules_rt)
+		return 0;
+	if (rt->rule->tag == 0 && st->flags & FP_SF_EXT)
+		return fp_state_ext(w->table, st)->tag;
+	return rt->rule->tag;
+}
+
 static void
 log_packet(struct pf_ctx *c, bool pass, enum fp_drop why)
 {
@@ -390,6 +418,10 @@ fp_pf(struct fp_worker *w, struct fp_pkt *p, bool out, const struct fp_ifnet *if
 	if (res == PF_PASS) {
 		fp_pf_scrub(&c);
 		if (c.st != NULL) {
+			uint16_t tag = c.joint ? 0 : fp_pf_state_tag(w, c.st, c.half);
+
+			if (tag != 0)
+				p->tag = tag;
 			if (!c.joined)
 				count_halves(&c);
 		}

@@ -171,6 +171,10 @@ fp_pf_icmp_error(struct pf_ctx *c)
 		fp_reason(w, FP_R_SHORT);
 		return PF_NOSTATE;
 	}
+	if (q.proto == (p->af == FP_AF_INET ? IPPROTO_ICMPV6 : IPPROTO_ICMP)) {
+		fp_reason(w, FP_R_NORMALIZE);
+		return PF_NOSTATE;
+	}
 	if (q.keyless)
 		return PF_NOSTATE;
 	hi = p->flags & FP_PF_SRC_HI;
@@ -180,6 +184,11 @@ fp_pf_icmp_error(struct pf_ctx *c)
 		return PF_NOSTATE;
 	c->half = fp_state_half(st, inner_out, hi);
 	quoted_rev = hi != !!(st->flags & FP_SF_SRC_HI);
+	if (q.proto == (p->af == FP_AF_INET ? IPPROTO_ICMP : IPPROTO_ICMPV6) && q.reply != quoted_rev &&
+	    !(st->hflags[c->half] & FP_HF_SLOPPY)) {
+		c->drop = FP_D_ICMP_MISMATCH;	/* quotes an answer from the side that asked: no reason is counted */
+		return PF_DROP;
+	}
 	if (q.proto == IPPROTO_TCP && !(st->hflags[c->half] & FP_HF_SLOPPY)) {
 		if (!fp_tcp_quote_ok(st, quoted_rev, fp_get32(p->l3 + q.l4_off + 4))) {
 			fp_reason(w, FP_R_STATE_MISMATCH);

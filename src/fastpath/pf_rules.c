@@ -55,7 +55,7 @@ fill(struct pol_pkt *q, const struct pf_ctx *c)
 	q->tcp_flags = p->tcp_flags;
 	q->icmp_type = p->icmp_type;
 	q->icmp_code = p->icmp_code;
-	q->tos = p->tos;
+	q->tos = p->tos & 0xfc;	/* rules look at the six bits of DSCP: ECN is none of their business */
 	q->fragment = (p->flags & FP_PF_KEYLESS) != 0;
 	q->ifid = c->ifp->ifid;
 	q->rcvif = c->out && p->rcvif != FP_IFID_NONE ? p->rcvif : 0xffff;
@@ -155,7 +155,7 @@ apply(struct pf_ctx *c, uint32_t rf, uint8_t min_ttl, uint8_t set_tos, uint16_t 
 	}
 	if (min_ttl > p->ttl)
 		p->ttl = min_ttl;
-	if (max_mss != 0 && p->proto == IPPROTO_TCP && p->tcp_flags & FP_TH_SYN && !(p->flags & FP_PF_KEYLESS))
+	if (max_mss != 0 && p->proto == IPPROTO_TCP && !(p->flags & FP_PF_KEYLESS))	/* the option alone counts, not SYN */
 		fp_tcp_clamp_mss(p->l3 + p->l4_off, p->l4_hlen, max_mss);
 }
 
@@ -170,8 +170,13 @@ fp_pf_scrub(struct pf_ctx *c)
 		x = fp_state_ext(c->w->table, c->st);
 		if (x->scrub_rf != 0 || x->min_ttl != 0 || x->max_mss != 0)
 			apply(c, x->scrub_rf, x->min_ttl, x->set_tos, x->max_mss);
-	} else if (c->match.rule != NULL && (c->match.rf != 0 || c->match.min_ttl != 0 || c->match.max_mss != 0))
-		apply(c, c->match.rf, c->match.min_ttl, c->match.set_tos, c->match.max_mss);
+	} else if (c->match.rule != NULL) {
+		/* without a state only the rule that decided counts: what match rules said is kept in states */
+		const struct pol_rule *r = c->match.rule;
+
+		if (r->rf & (POL_RF_NODF | POL_RF_RANDOMID | POL_RF_SET_TOS) || r->min_ttl != 0 || r->max_mss != 0)
+			apply(c, r->rf, r->min_ttl, r->set_tos, r->max_mss);
+	}
 }
 
 bool
@@ -325,13 +330,14 @@ fp_pf_create(struct pf_ctx *c)
 	bool tcp_syn = p->proto == IPPROTO_TCP && (p->tcp_flags & (FP_TH_SYN | FP_TH_ACK)) == FP_TH_SYN;
 	int rc;
 
-	if (r->max_states != 0 && __atomic_load_n(&c->rt->states_cur, __ATOMIC_RELAXED) >= r->max_states) {
-		fp_count(&w->cnt.lcounters[FP_LC_STATES], 1);
-		return refuse(c, FP_R_STATE_LIMIT, FP_D_RULE_LIMIT);
-	}
 	if (r->rf & POL_RF_SRCTRACK && (lc = fp_srcnode_admit(w, c->rt, p->af, fp_pkt_src(p), &nodes)) >= 0) {
 		fp_count(&w->cnt.lcounters[lc], 1);
 		return refuse(c, FP_R_SRC_LIMIT, FP_D_SRC_LIMIT);
+	}
+	if (r->max_states != 0 && __atomic_load_n(&c->rt->states_cur, __ATOMIC_RELAXED) >= r->max_states) {
+		fp_srcnode_admit_undo(w, nodes);
+		fp_count(&w->cnt.lcounters[FP_LC_STATES], 1);
+		return refuse(c, FP_R_STATE_LIMIT, FP_D_RULE_LIMIT);
 	}
 	if (fp_states_total(w->box) >= c->conf->limit[POL_LIMIT_STATES]) {
 		fp_srcnode_admit_undo(w, nodes);
@@ -348,7 +354,7 @@ fp_pf_create(struct pf_ctx *c)
 	st->creatorid = w->box->hostid;
 	st->created_sec = w->now_sec;
 	half_init(c, st, half);
-	if (needs_own_record(c) || nodes != UINT32_MAX) {
+	if (needs_own_record(c) || nodes != UINT32_MAX || (c->match.tag != 0 && r->tag == 0)) {
 		struct fp_state_ext *x = fp_state_ext_get(w->table, st);
 
 		if (x == NULL) {

@@ -179,7 +179,7 @@ send_proxy(struct fp_worker *w, const struct fp_state *st, int rev, const struct
 	 * makes the outbound state.
 	 */
 	if (s->to == FP_SYNPROXY_TO_SERVER || (s->to == FP_SYNPROXY_TO_SENDER && rev))
-		fp_originate(w, m, st->key.af, NULL, false);
+		fp_originate_tagged(w, m, st->key.af, NULL, false, fp_pf_state_tag(w, st, FP_HALF_IN));
 	else
 		fp_originate(w, m, st->key.af, ifp, true);
 }
@@ -237,9 +237,9 @@ fp_pf_synproxy(struct pf_ctx *c)
 	fp_synproxy(c->st, x, c->rev, &seg, fp_random(c->w) >> 32, &o);
 	if (c->st->seqdiff[0] | c->st->seqdiff[1])
 		c->st->flags |= FP_SF_SEQDIFF;
-	fp_reason(c->w, FP_R_SYNPROXY);
 	if (o.check_limits && fp_pf_established(c) != PF_PASS)
-		return PF_DROP;
+		return PF_DROP;	/* counted as what it is, not as the proxy's */
+	fp_reason(c->w, FP_R_SYNPROXY);
 	for (unsigned i = 0; i < o.n; i++)
 		send_proxy(c->w, c->st, c->rev, &o.seg[i], c->ifp);
 	return PF_DROP;
@@ -402,9 +402,11 @@ fp_pf_syncookie_answer(struct pf_ctx *c)
 	sub.st = NULL;
 	sub.cookie = true;
 	res = fp_pf_rules(&sub);
-	if (res == PF_PASS && sub.st != NULL && (x = fp_state_ext_get(w->table, sub.st)) != NULL) {
+	/* a rule with synproxy has answered the rebuilt SYN once more, and consumed it: it has made its state all the same */
+	if (sub.st != NULL && (x = fp_state_ext_get(w->table, sub.st)) != NULL) {
 		was_half_open = fp_state_half_open(sub.st);
-		fp_state_count(sub.st, 0, syn_pkt.ip_len);
+		if (res == PF_PASS)
+			fp_state_count(sub.st, 0, syn_pkt.ip_len);
 		sub.st->flags |= FP_SF_SLOW;
 		fp_synproxy_cookie(sub.st, x, &seg, &o);
 		if (was_half_open && !fp_state_half_open(sub.st))

@@ -83,7 +83,6 @@ fp_synproxy_cookie(struct fp_state *st, struct fp_state_ext *ext, const struct f
 	src->seqlo = ack_seg->seq - 1;
 	src->state = FP_TCPS_PROXY_DST;
 	st->flags |= FP_SF_SLOW;
-	ext->mss[0] = 0; /* the SYN is gone, so is what it offered */
 	return fp_synproxy(st, ext, 0, ack_seg, 0, out);
 }
 

@@ -166,7 +166,7 @@ cheap_attrs(const struct pol_rule *r, struct pol_attr *out)
 		out[n++] = (struct pol_attr){ .kind = POL_ATTR_FRAG };
 	if (icmp && r->keep_state != POL_STATE_NONE && !(r->rf & POL_RF_SLOPPY))
 		out[n++] = (struct pol_attr){ .kind = POL_ATTR_STATEFUL };
-	if (r->match_tos)
+	if (r->match_tos && r->tos != 0)
 		out[n++] = (struct pol_attr){ .kind = POL_ATTR_TOS, .a = r->tos };
 	if (r->match_prio)
 		out[n++] = (struct pol_attr){ .kind = POL_ATTR_PRIO, .a = r->prio };

@@ -267,7 +267,7 @@ pol_rule_test_tail(const struct pol_rule *r, const struct pol_match_ctx *ctx)
 		return step;
 	if (r->rf & POL_RF_FRAGMENT && !p->fragment)
 		return POL_STEP_NONE;
-	if (r->match_tos && r->tos != p->tos)
+	if (r->match_tos && r->tos != 0 && r->tos != p->tos)
 		return POL_STEP_NONE;
 	if (r->probability != 0 && !chance(r, ctx->env))
 		return POL_STEP_NONE;

@@ -201,6 +201,7 @@ test_from_cookie(void **state)
 
 	memset(&st, 0, sizeof(st));
 	memset(&ext, 0xaa, sizeof(ext));
+	ext.mss[0] = 0;	/* as a new record has it */
 	fp_tcp_create(&st, &syn, 9, 0);
 	assert_int_equal(fp_synproxy_cookie(&st, &ext, &ack, &out), FP_SYNPROXY_TAKEN);
 	assert_int_equal(out.n, 1);
