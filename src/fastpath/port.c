@@ -233,6 +233,7 @@ check_iface(const char *devargs, struct fp_err *err)
 static int
 find_device(const char *devargs, uint16_t *port_id, bool *probed, struct fp_err *err)
 {
+	char full[300], value[32];
 	struct rte_dev_iterator it;
 	char dev[256], *end;
 	unsigned long n;
@@ -257,7 +258,13 @@ find_device(const char *devargs, uint16_t *port_id, bool *probed, struct fp_err 
 	rc = check_iface(devargs, err);
 	if (rc != 0)
 		return rc;
-	rc = rte_dev_probe(devargs);
+	/*
+	 * The driver's own 512 frames are a few hundred microseconds of a fast TCP flow, less than a busy host's scheduler
+	 * takes: at 1.5 Gbit/s over veth one packet in fifty was lost in the ring, with 4096 one in twenty thousand.
+	 */
+	snprintf(full, sizeof(full), "%s%s", devargs, strncmp(devargs, "net_af_packet", 13) == 0 &&
+		!fp_port_dev_arg(devargs, "framecnt", value, sizeof(value)) ? ",framecnt=4096" : "");
+	rc = rte_dev_probe(full);
 	if (rc == -1) /* all that some drivers say */
 		return fp_err_set(err, -ENODEV, "%s: the driver refuses it (its line above says why)", devargs);
 	if (rc != 0)
