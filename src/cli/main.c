@@ -362,8 +362,9 @@ clean_runtime(void)
 
 /* ---- systemd: readiness and watchdog, sd_notify(3)'s protocol */
 
+/* wait: text must arrive. The watchdog's word need not, and a manager that does not read must not stop packets. */
 static void
-notify(const char *text)
+notify(const char *text, bool wait)
 {
 	const char *path = getenv("NOTIFY_SOCKET");
 	struct sockaddr_un sa = { .sun_family = AF_UNIX };
@@ -378,7 +379,8 @@ notify(const char *text)
 	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return;
-	if (sendto(fd, text, strlen(text), MSG_NOSIGNAL, (struct sockaddr *)&sa, offsetof(struct sockaddr_un, sun_path) + len) < 0)
+	if (sendto(fd, text, strlen(text), MSG_NOSIGNAL | (wait ? 0 : MSG_DONTWAIT), (struct sockaddr *)&sa,
+		offsetof(struct sockaddr_un, sun_path) + len) < 0 && (wait || errno != EAGAIN))
 		fprintf(stderr, "twinpath: systemd is not told \"%s\": %s\n", text, strerror(errno));
 	close(fd);
 }
@@ -457,7 +459,7 @@ main_loop(struct fp_box *box, struct cli *cli, struct cli_server *srv)
 				idle = 0;
 			if (wd_us != 0 && now - last_wd >= wd_us && workers_alive(box)) {
 				last_wd = now;
-				notify("WATCHDOG=1");
+				notify("WATCHDOG=1", false);
 			}
 		}
 		if (idle == 0)
@@ -508,9 +510,9 @@ serve(const char *socket_path)
 		fprintf(stderr, "twinpath: telemetry is off\n");
 	if (opt.prompt && cli_prompt_start(srv, &err) != 0)
 		goto say;
-	notify("READY=1\nSTATUS=running");
+	notify("READY=1\nSTATUS=running", true);
 	main_loop(box, cli, srv);
-	notify("STOPPING=1");
+	notify("STOPPING=1", false);
 	rc = 0;
 	goto out;
 

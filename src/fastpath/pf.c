@@ -10,6 +10,9 @@
 #include "tcp_norm.h"
 #include "tcp_track.h"
 
+#define ND_SOLICIT 135	/* RFC 4861 4.3, 4.4: both have the target behind 8 bytes */
+#define ND_ADVERT 136
+
 /* ---- keys */
 void
 fp_pf_key(struct fp_worker *w, struct fp_pkt *p, const uint8_t *src, const uint8_t *dst, uint16_t sport, uint16_t dport,
@@ -75,7 +78,17 @@ fp_pf_classify(struct fp_worker *w, struct fp_pkt *p)
 			return FP_D_NONE;
 		}
 		p->flags |= (map.reply ? FP_PF_ICMP_REPLY : 0) | (map.never_state ? FP_PF_NO_STATE : 0);
-		fp_pf_key(w, p, fp_pkt_src(p), fp_pkt_dst(p), map.sport_be, map.dport_be, p->proto);
+		/*
+		 * A neighbour is asked for by a group and answers by itself: what both messages have in common is the target, which
+		 * stands in the key where the question was sent to and where the answer comes from. Only a bridge sees these cross.
+		 */
+		const uint8_t *src = fp_pkt_src(p), *dst = fp_pkt_dst(p);
+
+		if (p->af == FP_AF_INET6 && p->icmp_type == ND_SOLICIT)
+			dst = l4 + 8;
+		else if (p->af == FP_AF_INET6 && p->icmp_type == ND_ADVERT)
+			src = l4 + 8;
+		fp_pf_key(w, p, src, dst, map.sport_be, map.dport_be, p->proto);
 		return FP_D_NONE;
 	}
 	fp_pf_key(w, p, fp_pkt_src(p), fp_pkt_dst(p), p->sport_be, p->dport_be, p->proto);

@@ -71,9 +71,9 @@ with lab.Lab() as l:
     check(second.proc.wait(30) == 1, 'a second instance on the same socket is refused')
     check('another instance answers on ' + box.sock in second.text(), 'and told why', second.text())
     check(box.ctl('show lcores').status == 0, 'the first one goes on')
-    for command, word in (('frobnicate', 'pfctl'), ('show nonsense', 'lcores'), ('pfctl -s nonsense', 'rules'), ('set nonsense 1', 'parameters'),
+    for command, word in (('frobnicate', 'pfctl'), ('show nonsense', 'lcores'), ('pfctl -s nonsense', 'rules'), ('set nonsense 1', 'limit states'),
                           ('ifconfig nosuch0', 'nosuch0'), ('port detach nosuch0', 'nosuch0'), ('route add 10.9.0.0/16 192.0.2.99', ''),
-                          ('set idle sleep -1', ''), ('pfctl -t nosuch -T show', 'nosuch'), ('why tcp nonsense 10.0.0.1', 'nonsense'),
+                          ('set idle sleep -1', ''), ('pfctl -t nosuch -T show', 'not exist'), ('why tcp nonsense 10.0.0.1', 'nonsense'),
                           ('set forward bridge int0 nosuch0', 'nosuch0')):
         a = box.ctl(command)
         check(a.status != 0 and a.err.strip() != '' and word in a.err, '`%s` is refused in words' % command, a)
