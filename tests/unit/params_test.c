@@ -71,7 +71,7 @@ defaults(void **state)
 	assert_int_equal(pr.limit_states, 100000);
 	assert_int_equal(pr.eval_counts, 2);
 	assert_int_equal(pr.socket_mode, 0660);
-	assert_true(pr.promisc && pr.rss && !pr.redirects);
+	assert_true(pr.promisc && pr.rss && pr.redirects);
 }
 
 static void

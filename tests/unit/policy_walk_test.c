@@ -516,9 +516,13 @@ test_predicates(void **state)
 	memset(&r->dst, 0, sizeof(r->dst));
 	/* The rest. */
 	r->match_tos = true;
+	p.tos = 4;
+	assert_true(hits(&b, &p));	/* `tos 0` is no condition: pf tests tos only when it is set */
+	r->tos = 8;
+	assert_false(hits(&b, &p));
+	p.tos = 8;
 	assert_true(hits(&b, &p));
 	p.tos = 4;
-	assert_false(hits(&b, &p));
 	r->match_tos = false;
 	r->match_prio = true;
 	r->prio = 0;
