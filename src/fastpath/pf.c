@@ -257,7 +257,7 @@ with_state(struct pf_ctx *c)
 	struct fp_state *st = c->st;
 	struct fp_pkt *p = c->p;
 
-	if (st->flags & FP_SF_EXT && !c->rev && !fp_pf_pktrate_ok(c)) {
+	if (st->flags & FP_SF_SLOW && !c->rev && !fp_pf_pktrate_ok(c)) {
 		/* pf: the packet finds no state then, and the search says drop */
 		fp_reason(c->w, FP_R_STATE_INSERT);
 		c->drop = FP_D_PKT_RATE;

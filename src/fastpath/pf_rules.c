@@ -179,25 +179,46 @@ fp_pf_scrub(struct pf_ctx *c)
 	}
 }
 
+/* What is left of a count at now: it decays linearly over the period. pf_add_threshold() */
+static uint32_t
+decayed(const struct fp_rule_rate *t, uint32_t now_sec, uint32_t period_sec)
+{
+	uint32_t count = __atomic_load_n(&t->count, __ATOMIC_RELAXED);
+	uint32_t age = now_sec - __atomic_load_n(&t->last_sec, __ATOMIC_RELAXED);
+
+	return age >= period_sec ? 0 : count - (uint32_t)((uint64_t)count * age / period_sec);
+}
+
+/*
+ * `max-pkt-rate`: count one packet of the rule, in thousandths; is it within the rate? Each worker has a count of its
+ * own, the rate holds for their sum.
+ */
+static bool
+rate_ok(void *arg, const struct pol_rule *r)
+{
+	struct fp_worker *w = arg;
+	struct fp_rule_rt *rt = fp_rule(w->box, r->uid);
+	size_t i = rt - rt->rs->rules;
+	struct fp_rule_rate *own;
+	uint64_t sum = 0;
+
+	if (rt->rs->rate[w->id] == NULL)
+		return true;
+	own = &rt->rs->rate[w->id][i];
+	__atomic_store_n(&own->count, decayed(own, w->now_sec, r->max_pkt_rate_sec) + 1000, __ATOMIC_RELAXED);
+	__atomic_store_n(&own->last_sec, w->now_sec, __ATOMIC_RELAXED);
+	for (unsigned k = 0; k < w->n_workers; k++)
+		if (rt->rs->rate[k] != NULL)
+			sum += decayed(&rt->rs->rate[k][i], w->now_sec, r->max_pkt_rate_sec);
+	return sum <= (uint64_t)r->max_pkt_rate * 1000;
+}
+
 bool
 fp_pf_pktrate_ok(struct pf_ctx *c)
 {
 	const struct pol_rule *r = fp_rule(c->w->box, c->st->rule[c->half])->rule;
-	struct fp_state_ext *x;
-	uint64_t now = c->w->now_us, diff;
 
-	if (r->max_pkt_rate == 0)
-		return true;
-	x = fp_state_ext(c->w->table, c->st);
-	/* pf_add_threshold(): a count in thousandths that decays linearly over the period */
-	diff = (now - x->pktrate_last_us) / 1000000;
-	if (diff >= r->max_pkt_rate_sec)
-		x->pktrate_count = 0;
-	else
-		x->pktrate_count -= (uint64_t)x->pktrate_count * diff / r->max_pkt_rate_sec;
-	x->pktrate_count += 1000;
-	x->pktrate_last_us = now;
-	return x->pktrate_count <= r->max_pkt_rate * 1000;
+	return r->max_pkt_rate == 0 || rate_ok(c->w, r);
 }
 
 /* ---- creation */
@@ -439,7 +460,8 @@ fp_pf_rules(struct pf_ctx *c)
 	struct fp_pkt *p = c->p;
 	struct pol_pkt q;
 	const struct pol_pkt *qp = &q;
-	struct pol_match_env env = { .urpf_ok = urpf_ok, .has_route = has_route, .random = random32, .arg = w };
+	struct pol_match_env env = { .urpf_ok = urpf_ok, .has_route = has_route, .random = random32,
+		.pkt_rate_ok = rate_ok, .arg = w };
 	const struct pol_rule *r;
 
 	fill(&q, c);

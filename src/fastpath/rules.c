@@ -193,6 +193,7 @@ rs_free(struct fp_rs_rt *rt)
 	for (unsigned i = 0; i < FP_MAX_WORKERS; i++) {
 		free(rt->count[i]);
 		free(rt->evals[i]);
+		free(rt->rate[i]);
 	}
 	free(rt->rules);
 	free(rt);
@@ -207,7 +208,9 @@ rs_counters(struct fp_rs_rt *rt, unsigned workers)
 			rt->count[i] = calloc(rt->n + 1, sizeof(*rt->count[i]));
 		if (rt->evals[i] == NULL)
 			rt->evals[i] = calloc(rt->n + 1, sizeof(*rt->evals[i]));
-		if (rt->count[i] == NULL || rt->evals[i] == NULL)
+		if (rt->rate[i] == NULL)
+			rt->rate[i] = calloc(rt->n + 1, sizeof(*rt->rate[i]));
+		if (rt->count[i] == NULL || rt->evals[i] == NULL || rt->rate[i] == NULL)
 			return -ENOMEM;
 	}
 	return 0;
@@ -259,6 +262,7 @@ fail:
 	for (unsigned i = 0; i < FP_MAX_WORKERS; i++) {
 		free(rt->count[i]);
 		free(rt->evals[i]);
+		free(rt->rate[i]);
 	}
 	free(rt->rules);
 	free(rt);

@@ -19,6 +19,8 @@
 
 struct fp_rule_count { uint64_t packets[2], bytes[2]; };	/* [in, out]; matched without a state, or by states gone */
 
+struct fp_rule_rate { uint32_t count, last_sec; };	/* max-pkt-rate: thousandths of packets, box clock */
+
 struct fp_rule_rt;
 struct fp_rs_rt {			/* a rule set that was in force at some time */
 	struct fp_rs_rt *next;		/* main */
@@ -28,6 +30,7 @@ struct fp_rs_rt {			/* a rule set that was in force at some time */
 	uint32_t generation;
 	struct fp_rule_rt *rules;	/* [n] */
 	struct fp_rule_count *count[FP_MAX_WORKERS];	/* [worker][n], writer: that worker */
+	struct fp_rule_rate *rate[FP_MAX_WORKERS];	/* [worker][n], writer: that worker; others read */
 	uint64_t *evals[FP_MAX_WORKERS];		/* [worker][n], writer: that worker */
 	struct rte_rcu_qsbr *qs;
 	uint64_t retire_token;

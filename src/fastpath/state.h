@@ -159,8 +159,6 @@ struct fp_state_ext {
 	uint8_t set_prio[2];
 	uint16_t tag;
 	uint32_t srcnode[2];	/* index per half in the worker's source-node table, UINT32_MAX none */
-	uint64_t pktrate_last_us;
-	uint32_t pktrate_count;
 	uint32_t created_syncookie;
 	/* what one half counted alone while the record is shared, e.g. ICMP errors made here: [half][dir] */
 	int64_t extra_bytes[2][2];

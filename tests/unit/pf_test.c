@@ -343,6 +343,22 @@ test_local(void **state)
 	assert_memory_equal(r->out[2].frame + 14 + 20, "\x03\x03", 2);
 }
 
+/* max-pkt-rate: of the rule, over states and packets without one; what is beyond it finds no state and no rule. */
+static void
+test_pkt_rate(void **state)
+{
+	start("block in\npass in proto udp max-pkt-rate 3/10\npass out\n");
+	assert_int_equal(rig_ip(r, RIG_INT, b, rig_udp4(b, C, S, 40000, 53, 10)), 1);
+	assert_int_equal(rig_ip(r, RIG_INT, b, rig_udp4(b, C, S, 40000, 53, 10)), 1);
+	assert_int_equal(rig_ip(r, RIG_EXT, b, rig_udp4(b, S, C, 53, 40000, 10)), 1);
+	assert_int_equal(rig_ip(r, RIG_INT, b, rig_udp4(b, C, S, 40000, 53, 10)), 1);
+	assert_int_equal(rig_ip(r, RIG_INT, b, rig_udp4(b, C, S, 40000, 53, 10)), 0);
+	assert_int_equal(reason(FP_R_STATE_INSERT), 1);
+	assert_int_equal(rig_ip(r, RIG_INT, b, rig_udp4(b, C, S, 40001, 53, 10)), 0);
+	rig_pass_sec(r, 11);
+	assert_int_equal(rig_ip(r, RIG_INT, b, rig_udp4(b, C, S, 40000, 53, 10)), 1);
+}
+
 /* A next hop that does not answer: the packets wait, then their sender is told; the box's own packets die in silence. */
 static void
 test_unreachable(void **state)
@@ -428,6 +444,7 @@ main(void)
 		cmocka_unit_test(test_reload),
 		cmocka_unit_test(test_others),
 		cmocka_unit_test(test_local),
+		cmocka_unit_test(test_pkt_rate),
 		cmocka_unit_test(test_unreachable),
 		cmocka_unit_test(test_truncated),
 	};
