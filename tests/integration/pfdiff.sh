@@ -10,7 +10,7 @@ shared=${TWINPATH_SHARED-$here/../../../shared}
 build=${TWINPATH_BUILD-$here/../../build}
 logs=${TWINPATH_LOGS-$build/integration-logs}
 tool=$shared/tools/pfdiff.py vectors=$shared/vectors/pf
-[ -f "$tool" ] && [ -d "$vectors" ] || { echo "skip: no recorded scenarios in $shared"; exit 77; }
+if [ ! -f "$tool" ] || [ ! -d "$vectors" ]; then echo "skip: no recorded scenarios in $shared"; exit 77; fi
 [ "$(id -u)" = 0 ] || { echo "skip: network namespaces need root"; exit 77; }
 id=$$
 ns=tpi${id}d dir=$(mktemp -d) box=
@@ -64,8 +64,8 @@ grep -o '^FAIL [^: ]*' "$dir/out" | cut -d' ' -f2 >"$dir/failed"
 passed=$(grep -c '^PASS' "$dir/out")
 bad=0
 while read -r name; do
-	if grep -q "^$name[[:space:]]" "$here/pfdiff.skip"; then
-		echo "known to differ: $(grep "^$name[[:space:]]" "$here/pfdiff.skip")"
+	if grep -q "^${name}[[:space:]]" "$here/pfdiff.skip"; then
+		echo "known to differ: $(grep "^${name}[[:space:]]" "$here/pfdiff.skip")"
 		continue
 	fi
 	if pfdiff --pace 3 "$vectors/$name"; then
