@@ -13,7 +13,7 @@
 
 #include "bench.h"
 
-static const struct bench_scenario *const scenarios[] = { &bench_fastpath };
+static const struct bench_scenario *const scenarios[] = { &bench_fastpath, &bench_table };
 #define N_SCENARIOS (sizeof(scenarios) / sizeof(scenarios[0]))
 
 static int
