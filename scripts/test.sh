@@ -37,11 +37,12 @@ run() {
 	shift 2
 	say "$label"
 	n=$((n + 1))
-	rm -f "$dir/meson-logs/testlog-$label.json"
+	rm -f "$dir/meson-logs/testlog-$label"*.json
 	meson test -C "$dir" --no-rebuild --print-errorlogs --logbase "testlog-$label" "$@"
 	echo "$?" >"$work/$n.rc"
 	echo "$label" >"$work/$n.label"
-	cp "$dir/meson-logs/testlog-$label.json" "$work/$n.json" 2>/dev/null
+	# a wrapper's name becomes part of the log's
+	cat "$dir/meson-logs/testlog-$label"*.json >"$work/$n.json" 2>/dev/null
 }
 
 # build LABEL DIRECTORY TARGETS -- arguments of meson setup: 0, or one failure is counted

@@ -85,14 +85,14 @@ parse4(struct fp_worker *w, struct fp_pkt *p)
 {
 	struct rte_mbuf *m = p->m;
 	const uint8_t *ip = p->l3, *l4 = ip + 20;
-	uint32_t len = rte_be_to_cpu_16(*(const rte_be16_t *)(ip + 2)), a, b;
+	uint32_t len = rte_be_to_cpu_16(*(const unaligned_uint16_t *)(ip + 2)), a, b;
 	uint64_t sum;
 	bool hi;
 
-	if (ip[0] != 0x45 || *(const uint16_t *)(ip + 6) & RTE_BE16(0x3fff) || len > m->data_len - 14u || ip[8] <= 1)
+	if (ip[0] != 0x45 || *(const unaligned_uint16_t *)(ip + 6) & RTE_BE16(0x3fff) || len > m->data_len - 14u || ip[8] <= 1)
 		return false;
 	if ((m->ol_flags & RTE_MBUF_F_RX_IP_CKSUM_MASK) != RTE_MBUF_F_RX_IP_CKSUM_GOOD) {
-		const uint32_t *q = (const uint32_t *)ip;
+		const unaligned_uint32_t *q = (const unaligned_uint32_t *)ip;
 
 		sum = (uint64_t)q[0] + q[1] + q[2] + q[3] + q[4];
 		sum = (sum & 0xffffffff) + (sum >> 32);
@@ -107,8 +107,8 @@ parse4(struct fp_worker *w, struct fp_pkt *p)
 		return false;
 	memcpy(&a, ip + 12, 4);
 	memcpy(&b, ip + 16, 4);
-	p->sport_be = *(const uint16_t *)l4;
-	p->dport_be = *(const uint16_t *)(l4 + 2);
+	p->sport_be = *(const unaligned_uint16_t *)l4;
+	p->dport_be = *(const unaligned_uint16_t *)(l4 + 2);
 	if (ip[9] == IPPROTO_TCP) {
 		unsigned hlen;
 
@@ -120,7 +120,7 @@ parse4(struct fp_worker *w, struct fp_pkt *p)
 		p->tcp_flags = l4[13];
 		p->l4_hlen = hlen;
 	} else if (ip[9] == IPPROTO_UDP) {
-		uint16_t ulen = rte_be_to_cpu_16(*(const rte_be16_t *)(l4 + 4));
+		uint16_t ulen = rte_be_to_cpu_16(*(const unaligned_uint16_t *)(l4 + 4));
 
 		if (len < 28 || p->dport_be == 0 || ulen < 8 || ulen > len - 20)
 			return false;
@@ -148,7 +148,7 @@ parse6(struct fp_worker *w, struct fp_pkt *p)
 {
 	struct rte_mbuf *m = p->m;
 	const uint8_t *ip = p->l3, *l4 = ip + 40;
-	uint32_t plen = rte_be_to_cpu_16(*(const rte_be16_t *)(ip + 4));
+	uint32_t plen = rte_be_to_cpu_16(*(const unaligned_uint16_t *)(ip + 4));
 	bool hi;
 
 	if (m->data_len < 14 + 40 + 8 || ip[0] >> 4 != 6 || plen + 40 > m->data_len - 14u || ip[7] <= 1)
@@ -156,8 +156,8 @@ parse6(struct fp_worker *w, struct fp_pkt *p)
 	/* global unicast and unique local to the same: 2000::/3, fc00::/7; the rest has scopes and rules of its own */
 	if (((ip[8] & 0xe0) != 0x20 && (ip[8] & 0xfe) != 0xfc) || ((ip[24] & 0xe0) != 0x20 && (ip[24] & 0xfe) != 0xfc))
 		return false;
-	p->sport_be = *(const uint16_t *)l4;
-	p->dport_be = *(const uint16_t *)(l4 + 2);
+	p->sport_be = *(const unaligned_uint16_t *)l4;
+	p->dport_be = *(const unaligned_uint16_t *)(l4 + 2);
 	if (ip[6] == IPPROTO_TCP) {
 		unsigned hlen;
 
@@ -169,7 +169,7 @@ parse6(struct fp_worker *w, struct fp_pkt *p)
 		p->tcp_flags = l4[13];
 		p->l4_hlen = hlen;
 	} else if (ip[6] == IPPROTO_UDP) {
-		uint16_t ulen = rte_be_to_cpu_16(*(const rte_be16_t *)(l4 + 4));
+		uint16_t ulen = rte_be_to_cpu_16(*(const unaligned_uint16_t *)(l4 + 4));
 
 		if (plen < 8 || p->dport_be == 0 || ulen < 8 || ulen > plen)
 			return false;
@@ -506,7 +506,7 @@ burst(struct fp_worker *w, struct rte_mbuf **m, unsigned n, int port_id)
 		p->l3 = (uint8_t *)(uintptr_t)eth + RTE_ETHER_HDR_LEN;
 		p->l2_len = RTE_ETHER_HDR_LEN;
 		if (likely(plain_ok && !whole && m[i]->data_len >= 14 + 20 + 8 && l2_plain(w, p, eth, port))) {
-			type = *(const uint16_t *)(eth + 12);
+			type = *(const unaligned_uint16_t *)(eth + 12);
 			if (type == RTE_BE16(RTE_ETHER_TYPE_IPV4))
 				plain = parse4(w, p);
 			else if (type == RTE_BE16(RTE_ETHER_TYPE_IPV6))

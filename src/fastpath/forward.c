@@ -412,9 +412,13 @@ redirect(struct fp_worker *w, struct fp_pkt *p, const struct fp_ifnet *oif, stru
 	memcpy(&src, fp_pkt_src(p), 4);
 	for (uint32_t i = 0; i < oif->n_addrs; i++) {
 		const struct fp_ifaddr *a = &oif->addrs[i];
-		uint32_t mask = a->plen == 0 ? 0 : rte_cpu_to_be_32(UINT32_MAX << (32 - a->plen));
+		uint32_t mask;
 
-		if (a->af == FP_AF_INET && ((src ^ a->addr.w[0]) & mask) == 0) {
+		if (a->af != FP_AF_INET)
+			continue;
+		mask = a->plen == 0 ? 0 : rte_cpu_to_be_32(UINT32_MAX << (32 - a->plen));
+
+		if (((src ^ a->addr.w[0]) & mask) == 0) {
 			memcpy(&word, hop, 4);
 			icmp_error(w, quote, 5, 1, rte_be_to_cpu_32(word));
 			return;
