@@ -82,7 +82,11 @@ icmp_error(struct fp_worker *w, struct fp_pkt *p, uint8_t type, uint8_t code, ui
 	if (p->flags & FP_PF_LOCAL || p->rcvif == FP_IFID_NONE || !w->box->params->icmp_errors)
 		return;
 	ifp = &w->conf->ifs[p->rcvif];
-	src = source_address(ifp, p->af, p->af == FP_AF_INET6 && v6_linklocal(fp_pkt_src(p)));
+	/* about a packet for the box itself: from the address that it was sent to, whatever interface that is on */
+	if (p->nh != NULL && p->nh->kind == FP_NH_LOCAL)
+		src = fp_pkt_dst(p);
+	else
+		src = source_address(ifp, p->af, p->af == FP_AF_INET6 && v6_linklocal(fp_pkt_src(p)));
 	if (src == NULL)
 		return;
 	if ((m = fp_make_icmp_error(w, p, type, code, mtu, src, false)) != NULL)
@@ -402,6 +406,46 @@ options_input(struct fp_worker *w, struct fp_pkt *p)
 	return false;
 }
 
+/*
+ * Hop-by-hop options, RFC 8200 4.2: every router looks at them, and the two upper bits of those that it does not know say
+ * what to do. False: the packet is gone.
+ */
+static bool
+hopopts_input(struct fp_worker *w, struct fp_pkt *p)
+{
+	unsigned end, o = 42;
+	bool multicast = fp_pkt_dst(p)[0] == 0xff || p->flags & FP_PF_L2_MCAST;
+
+	if (p->ip_len < 48 || !fp_pkt_contiguous(p, 48) || (end = 40 + (p->l3[41] + 1u) * 8) > p->ip_len ||
+	    !fp_pkt_contiguous(p, end)) {
+		fp_drop(w, p->m, FP_D_IP6_HEADERS);
+		return false;
+	}
+	for (; o < end; o += p->l3[o] == 0 ? 1 : p->l3[o + 1] + 2u) {
+		const uint8_t *opt = p->l3 + o;
+
+		if (opt[0] == 0)			/* Pad1 */
+			continue;
+		if (o + 2 > end || o + 2 + opt[1] > end)
+			break;
+		if (opt[0] == 1 || (opt[0] == 5 && opt[1] == 2))	/* PadN; router alert: not ours to handle */
+			continue;
+		if (opt[0] == 5) {
+			icmp_error(w, p, 4, 0, o + 1);
+			break;
+		}
+		if (opt[0] >> 6 == 0)			/* skip over it */
+			continue;
+		if (opt[0] >> 6 == 2 || (opt[0] >> 6 == 3 && !multicast))
+			icmp_error(w, p, 4, 2, o);
+		break;
+	}
+	if (o == end)
+		return true;
+	fp_drop(w, p->m, FP_D_IP6_HEADERS);
+	return false;
+}
+
 /* The sender would do better to talk to the next hop directly: it is on the sender's own link (RFC 1812 5.2.7.2). */
 static void
 redirect(struct fp_worker *w, struct fp_pkt *p, const struct fp_ifnet *oif, struct fp_pkt *quote)
@@ -488,7 +532,7 @@ forward(struct fp_worker *w, struct fp_pkt *p)
 	}
 	oif = &w->conf->ifs[p->nh->ifid];
 	if (p->af == FP_AF_INET && oif->ifid == p->rcvif && p->rcvif != FP_IFID_NONE && w->box->params->redirects &&
-	    !(p->flags & FP_PF_LOCAL)) {
+	    !(p->flags & FP_PF_LOCAL) && p->nh != fp_route4(w->conf, 0)) {	/* none for the default route, as in BSD */
 		/* the quote shows the packet as it came in, the redirect follows the packet: keep its head */
 		copy = rte_pktmbuf_copy(p->m, w->pool, 0, p->l2_len + 128);
 	}
@@ -624,7 +668,8 @@ fp_forward(struct fp_worker *w, struct fp_pkt *p)
 	if (!fp_pf(w, p, false, ifp, joint))
 		return;
 	dst = fp_pkt_dst(p);
-	if (p->af == FP_AF_INET && (p->l3[0] & 15) > 5 && !options_input(w, p))
+	if (p->af == FP_AF_INET ? (p->l3[0] & 15) > 5 && !options_input(w, p) :
+	    p->l3[6] == IPPROTO_HOPOPTS && !hopopts_input(w, p))
 		return;
 	dst = fp_pkt_dst(p);
 	if (p->nh != NULL && p->nh->kind == FP_NH_LOCAL) {

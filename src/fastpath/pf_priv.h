@@ -38,7 +38,7 @@ enum pf_res fp_pf_established(struct pf_ctx *c);		/* connection limits */
 void fp_pf_part(struct pf_ctx *c);				/* pf.c */
 uint16_t fp_pf_state_tag(const struct fp_worker *w, const struct fp_state *st, int half);
 void fp_pf_scrub(struct pf_ctx *c);
-bool fp_pf_scrub_init(struct pf_ctx *c, struct fp_state *st);	/* pf_synproxy.c: timestamps of scrub reassemble tcp */
+enum fp_drop fp_pf_scrub_init(struct pf_ctx *c, struct fp_state *st);	/* pf_synproxy.c: timestamps of scrub reassemble tcp */
 bool fp_pf_pktrate_ok(struct pf_ctx *c);
 enum pf_res fp_pf_icmp_error(struct pf_ctx *c);		/* pf_icmp.c */
 void fp_pf_icmp_quote_key(struct fp_worker *w, struct fp_pkt *p);

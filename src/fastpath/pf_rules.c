@@ -94,8 +94,12 @@ block_return(struct pf_ctx *c)
 		t.ack = seg.seq + seg.len + !!(seg.flags & FP_TH_SYN) + !!(seg.flags & FP_TH_FIN);
 		m = fp_make_tcp(c->w, &t);
 	} else if (r->ret != POL_RETURN_RST && code != 0 && !(p->flags & FP_PF_ICMP_ERROR)) {
-		/* the source address is the box's on the interface the packet came in on; fp_make_icmp_error() looks it up */
-		m = fp_make_icmp_error(c->w, p, code >> 8, code & 0xff, 0, NULL, true);
+		/*
+		 * The source address is the one that the packet was for, if it was for the box, else the box's on the interface
+		 * the packet came in on; fp_make_icmp_error() looks that up.
+		 */
+		m = fp_make_icmp_error(c->w, p, code >> 8, code & 0xff, 0,
+			p->nh != NULL && p->nh->kind == FP_NH_LOCAL ? fp_pkt_dst(p) : NULL, true);
 	}
 	if (m != NULL)
 		fp_originate(c->w, m, p->af, c->ifp, true);
@@ -349,6 +353,7 @@ fp_pf_create(struct pf_ctx *c)
 	uint32_t seqdiff = 0, nodes = UINT32_MAX;
 	struct fp_state *st = NULL, *other;
 	bool tcp_syn = p->proto == IPPROTO_TCP && (p->tcp_flags & (FP_TH_SYN | FP_TH_ACK)) == FP_TH_SYN;
+	enum fp_drop bad;
 	int rc;
 
 	if (r->rf & POL_RF_SRCTRACK && (lc = fp_srcnode_admit(w, c->rt, p->af, fp_pkt_src(p), &nodes)) >= 0) {
@@ -408,10 +413,10 @@ fp_pf_create(struct pf_ctx *c)
 		st->flags |= FP_SF_SEQDIFF | FP_SF_SLOW;
 		fp_tcp_patch32(p->l3 + p->l4_off, 4, fp_get32(p->l3 + p->l4_off + 4) + seqdiff);
 	}
-	if (st->hflags[half] & FP_HF_SCRUB_TCP && !fp_pf_scrub_init(c, st)) {
+	if (st->hflags[half] & FP_HF_SCRUB_TCP && (bad = fp_pf_scrub_init(c, st)) != FP_D_NONE) {
 		fp_table_alloc_cancel(w->table, st, false);
 		fp_srcnode_admit_undo(w, nodes);
-		return refuse(c, FP_R_MEMORY, FP_D_STATE_NOMEM);
+		return refuse(c, bad == FP_D_BAD_TIMESTAMP ? FP_R_BAD_TIMESTAMP : FP_R_MEMORY, bad);
 	}
 	rc = fp_table_insert(w->table, st, p->hash, false, &other);
 	if (rc == -EEXIST && superseded(other, half)) {

@@ -46,21 +46,19 @@ scrub_pkt(const struct fp_pkt *p)
 		.len = p->ip_len - p->l4_off - p->l4_hlen, .ttl = p->l3[p->af == FP_AF_INET ? 8 : 7] };
 }
 
-bool
+enum fp_drop
 fp_pf_scrub_init(struct pf_ctx *c, struct fp_state *st)
 {
 	struct fp_state_ext *x = fp_state_ext_get(c->w->table, st);
 	struct fp_scrub_pkt sp = scrub_pkt(c->p);
 
 	if (x == NULL)
-		return false;
+		return FP_D_STATE_NOMEM;
 	fp_scrub_init(&x->scrub[0], &sp, fp_random(c->w) >> 32, c->w->now_us);
-	if (!fp_scrub_packet(x->scrub, st, 0, &sp, c->w->now_us, 0, c->conf->timeout[POL_TM_TCP_TSDIFF])) {
-		fp_reason(c->w, FP_R_BAD_TIMESTAMP);
-		return false;
-	}
+	if (!fp_scrub_packet(x->scrub, st, 0, &sp, c->w->now_us, 0, c->conf->timeout[POL_TM_TCP_TSDIFF]))
+		return FP_D_BAD_TIMESTAMP;
 	ttl_write(c->p, sp.ttl);
-	return true;
+	return FP_D_NONE;
 }
 
 /* One segment of an established or growing connection; may edit the timestamps of the packet. */
