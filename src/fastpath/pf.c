@@ -258,10 +258,9 @@ with_state(struct pf_ctx *c)
 	struct fp_pkt *p = c->p;
 
 	if (st->flags & FP_SF_SLOW && !c->rev && !fp_pf_pktrate_ok(c)) {
-		/* pf: the packet finds no state then, and the search says drop */
-		fp_reason(c->w, FP_R_STATE_INSERT);
-		c->drop = FP_D_PKT_RATE;
-		return PF_DROP;
+		/* pf: it finds no state then; a rule that would make it one finds the place taken ("state-insert") */
+		c->st = NULL;
+		return PF_NOSTATE;
 	}
 	switch (p->proto) {
 	case IPPROTO_TCP:

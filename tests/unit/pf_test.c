@@ -343,7 +343,7 @@ test_local(void **state)
 	assert_memory_equal(r->out[2].frame + 14 + 20, "\x03\x03", 2);
 }
 
-/* max-pkt-rate: of the rule, over states and packets without one; what is beyond it finds no state and no rule. */
+/* max-pkt-rate: of the rule, over states and packets without one; what is beyond it finds no state: other rules decide. */
 static void
 test_pkt_rate(void **state)
 {
@@ -353,10 +353,15 @@ test_pkt_rate(void **state)
 	assert_int_equal(rig_ip(r, RIG_EXT, b, rig_udp4(b, S, C, 53, 40000, 10)), 1);
 	assert_int_equal(rig_ip(r, RIG_INT, b, rig_udp4(b, C, S, 40000, 53, 10)), 1);
 	assert_int_equal(rig_ip(r, RIG_INT, b, rig_udp4(b, C, S, 40000, 53, 10)), 0);
-	assert_int_equal(reason(FP_R_STATE_INSERT), 1);
+	assert_int_equal(reason(FP_R_STATE_INSERT), 0);
 	assert_int_equal(rig_ip(r, RIG_INT, b, rig_udp4(b, C, S, 40001, 53, 10)), 0);
 	rig_pass_sec(r, 11);
 	assert_int_equal(rig_ip(r, RIG_INT, b, rig_udp4(b, C, S, 40000, 53, 10)), 1);
+	/* one that would make it a state runs into the one there is */
+	start("pass\npass in proto udp max-pkt-rate 1/10\n");
+	assert_int_equal(rig_ip(r, RIG_INT, b, rig_udp4(b, C, S, 40000, 53, 10)), 1);
+	assert_int_equal(rig_ip(r, RIG_INT, b, rig_udp4(b, C, S, 40000, 53, 10)), 0);
+	assert_int_equal(reason(FP_R_STATE_INSERT), 1);
 }
 
 /* A next hop that does not answer: the packets wait, then their sender is told; the box's own packets die in silence. */
