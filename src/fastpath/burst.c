@@ -33,6 +33,25 @@ enum kind {
 
 #define PF_HANDED_REASSEMBLED FP_HANDED_REASSEMBLED /* fp_mbuf_priv.flags: a whole packet again, v6 must be cut on the way out */
 
+/* Headers lie at any address: IP is at 14 bytes. */
+static inline uint16_t
+load16(const void *p)
+{
+	uint16_t v;
+
+	memcpy(&v, p, sizeof(v));
+	return v;
+}
+
+static inline uint32_t
+load32(const void *p)
+{
+	uint32_t v;
+
+	memcpy(&v, p, sizeof(v));
+	return v;
+}
+
 static inline unsigned
 owner(const struct fp_worker *w, uint64_t hash)
 {
@@ -85,16 +104,14 @@ parse4(struct fp_worker *w, struct fp_pkt *p)
 {
 	struct rte_mbuf *m = p->m;
 	const uint8_t *ip = p->l3, *l4 = ip + 20;
-	uint32_t len = rte_be_to_cpu_16(*(const unaligned_uint16_t *)(ip + 2)), a, b;
+	uint32_t len = rte_be_to_cpu_16(load16(ip + 2)), a, b;
 	uint64_t sum;
 	bool hi;
 
-	if (ip[0] != 0x45 || *(const unaligned_uint16_t *)(ip + 6) & RTE_BE16(0x3fff) || len > m->data_len - 14u || ip[8] <= 1)
+	if (ip[0] != 0x45 || load16(ip + 6) & RTE_BE16(0x3fff) || len > m->data_len - 14u || ip[8] <= 1)
 		return false;
 	if ((m->ol_flags & RTE_MBUF_F_RX_IP_CKSUM_MASK) != RTE_MBUF_F_RX_IP_CKSUM_GOOD) {
-		const unaligned_uint32_t *q = (const unaligned_uint32_t *)ip;
-
-		sum = (uint64_t)q[0] + q[1] + q[2] + q[3] + q[4];
+		sum = (uint64_t)load32(ip) + load32(ip + 4) + load32(ip + 8) + load32(ip + 12) + load32(ip + 16);
 		sum = (sum & 0xffffffff) + (sum >> 32);
 		sum = (sum & 0xffff) + (sum >> 16);
 		sum = (sum & 0xffff) + (sum >> 16);
@@ -107,8 +124,8 @@ parse4(struct fp_worker *w, struct fp_pkt *p)
 		return false;
 	memcpy(&a, ip + 12, 4);
 	memcpy(&b, ip + 16, 4);
-	p->sport_be = *(const unaligned_uint16_t *)l4;
-	p->dport_be = *(const unaligned_uint16_t *)(l4 + 2);
+	p->sport_be = load16(l4);
+	p->dport_be = load16(l4 + 2);
 	if (ip[9] == IPPROTO_TCP) {
 		unsigned hlen;
 
@@ -120,7 +137,7 @@ parse4(struct fp_worker *w, struct fp_pkt *p)
 		p->tcp_flags = l4[13];
 		p->l4_hlen = hlen;
 	} else if (ip[9] == IPPROTO_UDP) {
-		uint16_t ulen = rte_be_to_cpu_16(*(const unaligned_uint16_t *)(l4 + 4));
+		uint16_t ulen = rte_be_to_cpu_16(load16(l4 + 4));
 
 		if (len < 28 || p->dport_be == 0 || ulen < 8 || ulen > len - 20)
 			return false;
@@ -148,7 +165,7 @@ parse6(struct fp_worker *w, struct fp_pkt *p)
 {
 	struct rte_mbuf *m = p->m;
 	const uint8_t *ip = p->l3, *l4 = ip + 40;
-	uint32_t plen = rte_be_to_cpu_16(*(const unaligned_uint16_t *)(ip + 4));
+	uint32_t plen = rte_be_to_cpu_16(load16(ip + 4));
 	bool hi;
 
 	if (m->data_len < 14 + 40 + 8 || ip[0] >> 4 != 6 || plen + 40 > m->data_len - 14u || ip[7] <= 1)
@@ -156,8 +173,8 @@ parse6(struct fp_worker *w, struct fp_pkt *p)
 	/* global unicast and unique local to the same: 2000::/3, fc00::/7; the rest has scopes and rules of its own */
 	if (((ip[8] & 0xe0) != 0x20 && (ip[8] & 0xfe) != 0xfc) || ((ip[24] & 0xe0) != 0x20 && (ip[24] & 0xfe) != 0xfc))
 		return false;
-	p->sport_be = *(const unaligned_uint16_t *)l4;
-	p->dport_be = *(const unaligned_uint16_t *)(l4 + 2);
+	p->sport_be = load16(l4);
+	p->dport_be = load16(l4 + 2);
 	if (ip[6] == IPPROTO_TCP) {
 		unsigned hlen;
 
@@ -169,7 +186,7 @@ parse6(struct fp_worker *w, struct fp_pkt *p)
 		p->tcp_flags = l4[13];
 		p->l4_hlen = hlen;
 	} else if (ip[6] == IPPROTO_UDP) {
-		uint16_t ulen = rte_be_to_cpu_16(*(const unaligned_uint16_t *)(l4 + 4));
+		uint16_t ulen = rte_be_to_cpu_16(load16(l4 + 4));
 
 		if (plen < 8 || p->dport_be == 0 || ulen < 8 || ulen > plen)
 			return false;
@@ -442,9 +459,9 @@ short_path(struct fp_worker *w, struct fp_pkt *p, struct gateway *gw)
 		/* flags that normalisation would look at or edit take the long way */
 		if ((th[12] & 0x0f) != 0 || (th[13] & ~(FP_TH_PUSH | FP_TH_ECE | FP_TH_CWR)) != FP_TH_ACK || th[18] | th[19])
 			return false;
-		if (!fp_tcp_track_fast(st, rev, rte_be_to_cpu_32(*(const unaligned_uint32_t *)(th + 4)),
-			rte_be_to_cpu_32(*(const unaligned_uint32_t *)(th + 8)),
-			rte_be_to_cpu_16(*(const unaligned_uint16_t *)(th + 14)), th[13],
+		if (!fp_tcp_track_fast(st, rev, rte_be_to_cpu_32(load32(th + 4)),
+			rte_be_to_cpu_32(load32(th + 8)),
+			rte_be_to_cpu_16(load16(th + 14)), th[13],
 			p->ip_len - p->l4_off - p->l4_hlen, w->now_sec))
 			return false;
 	} else
@@ -506,7 +523,7 @@ burst(struct fp_worker *w, struct rte_mbuf **m, unsigned n, int port_id)
 		p->l3 = (uint8_t *)(uintptr_t)eth + RTE_ETHER_HDR_LEN;
 		p->l2_len = RTE_ETHER_HDR_LEN;
 		if (likely(plain_ok && !whole && m[i]->data_len >= 14 + 20 + 8 && l2_plain(w, p, eth, port))) {
-			type = *(const unaligned_uint16_t *)(eth + 12);
+			type = load16(eth + 12);
 			if (type == RTE_BE16(RTE_ETHER_TYPE_IPV4))
 				plain = parse4(w, p);
 			else if (type == RTE_BE16(RTE_ETHER_TYPE_IPV6))
