@@ -13,6 +13,7 @@
 
 #include <cmocka.h>
 
+#include "fastpath/parse.h"
 #include "fastpath/tcp_track.h"
 #include "rig/rig.h"
 
@@ -364,6 +365,46 @@ test_pkt_rate(void **state)
 	assert_int_equal(reason(FP_R_STATE_INSERT), 1);
 }
 
+/* A state gives its tag to every packet, not only to the first. */
+static void
+test_tag(void **state)
+{
+	start("block\npass in proto udp tag T\npass out tagged T no state\n");
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(rig_ip(r, RIG_INT, b, rig_udp4(b, C, S, 40000, 53, 10)), 1);
+	start("block\nmatch in tag T\npass in proto udp\npass out tagged T no state\n");
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(rig_ip(r, RIG_INT, b, rig_udp4(b, C, S, 40000, 53, 10)), 1);
+}
+
+static unsigned
+with_byte(unsigned len, unsigned at, uint8_t v)
+{
+	uint16_t sum;
+
+	b[at] = v;
+	b[10] = b[11] = 0;
+	sum = fp_ip4_cksum(b, 20);
+	memcpy(b + 10, &sum, 2);
+	return len;
+}
+
+/* Rules look at the DSCP of a packet, whatever its ECN; ICMP of the other family is dropped; refused fragments count. */
+static void
+test_headers(void **state)
+{
+	start("block\npass tos 0x10\n");
+	assert_int_equal(rig_ip(r, RIG_INT, b, with_byte(rig_udp4(b, C, S, 1, 53, 10), 1, 0x12)), 1);
+	assert_int_equal(rig_ip(r, RIG_INT, b, with_byte(rig_udp4(b, C, S, 2, 53, 10), 1, 0x02)), 0);
+	start("pass\n");
+	assert_int_equal(rig_ip(r, RIG_INT, b, with_byte(rig_udp4(b, C, S, 1, 53, 10), 9, 58)), 0);
+	assert_int_equal(reason(FP_R_NORMALIZE), 1);
+	start("set reassemble no\nblock\npass in proto udp to port 53\n");
+	assert_int_equal(rig_ip(r, RIG_INT, b, with_byte(rig_udp4(b, C, S, 1, 53, 8), 6, 0x20)), 0);
+	assert_int_equal(reason(FP_R_FRAGMENT), 1);
+	start("set reassemble yes\npass\n");
+}
+
 /* A next hop that does not answer: the packets wait, then their sender is told; the box's own packets die in silence. */
 static void
 test_unreachable(void **state)
@@ -450,6 +491,8 @@ main(void)
 		cmocka_unit_test(test_others),
 		cmocka_unit_test(test_local),
 		cmocka_unit_test(test_pkt_rate),
+		cmocka_unit_test(test_tag),
+		cmocka_unit_test(test_headers),
 		cmocka_unit_test(test_unreachable),
 		cmocka_unit_test(test_truncated),
 	};
