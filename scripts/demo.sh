@@ -111,16 +111,16 @@ cable $server eth0 vext 203.0.113.254/24 203.0.113.2 2001:db8:0:1::fe/64 2001:db
 mkdir "$dir/www"
 head -c 1000000 /dev/urandom >"$dir/www/file"
 echo "It works: this page came through the box." >"$dir/www/index.html"
-on $server timeout 600 /usr/bin/python3 -m http.server --bind :: -d "$dir/www" 80 >/dev/null 2>&1 &
+ip netns exec $server timeout 600 /usr/bin/python3 -m http.server --bind :: -d "$dir/www" 80 >/dev/null 2>&1 &
 pids="$pids $!"
-on $server timeout 600 /usr/bin/python3 -m http.server --bind :: -d "$dir/www" 8081 >/dev/null 2>&1 &
+ip netns exec $server timeout 600 /usr/bin/python3 -m http.server --bind :: -d "$dir/www" 8081 >/dev/null 2>&1 &
 pids="$pids $!"
-on $server timeout 600 iperf3 -s >/dev/null 2>&1 &
+ip netns exec $server timeout 600 iperf3 -s >/dev/null 2>&1 &
 pids="$pids $!"
 
 # ---- the box: the main lcore on the first CPU, one worker on the last
 read -r first last <<<"$(/usr/bin/python3 -c 'import os; c = sorted(os.sched_getaffinity(0)); print(c[0], c[-1])')"
-on $boxns build/twinpath --lcores "0@$first,1@$last" -- -c config/box.conf -s "$sock" >"$dir/box.log" 2>&1 &
+ip netns exec $boxns build/twinpath --lcores "0@$first,1@$last" -- -c config/box.conf -s "$sock" >"$dir/box.log" 2>&1 &
 box=$!
 for _ in $(seq 150); do
 	build/twinctl -s "$sock" show lcores >/dev/null 2>&1 && break
@@ -155,7 +155,7 @@ rc=$?
 ctl show drops
 
 say "iperf3 over TCP, and while it runs: states, cores, and why a packet of it passes."
-on $client iperf3 -c 203.0.113.254 -t 6 >"$dir/iperf" 2>&1 &
+ip netns exec $client iperf3 -c 203.0.113.254 -t 6 >"$dir/iperf" 2>&1 &
 iperf=$!
 pids="$pids $iperf"
 sleep 3
