@@ -18,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/sysinfo.h>
 #include <sys/un.h>
 #include <time.h>
@@ -322,7 +323,14 @@ start_eal(char **v, int n, const char *socket_path)
 
 	if (rte_eal_init(a.n, a.v) >= 0)
 		return 0;
+	/* EAL says "no memory" to a user who may not open the files that huge pages are, and nothing at all about its lock. */
+	if (rte_errno == ENOMEM && geteuid() != 0 && !has_arg(a.v, a.n, "--no-huge"))
+		rte_errno = EACCES;
 	switch (rte_errno) {
+	case 0:
+		fprintf(stderr, "twinpath: EAL did not start (its own lines above say where): if they speak of a lock, another DPDK "
+			"program has the same --file-prefix, maybe a box that is just ending: wait for it, or choose another\n");
+		break;
 	case EACCES:
 	case EPERM:
 		fprintf(stderr, "twinpath: EAL did not start: %s: run as root, or give it --no-huge and a writable XDG_RUNTIME_DIR\n",
@@ -482,6 +490,14 @@ load_rules(struct fp_box *box, const char *path)
 	return rc;
 }
 
+static bool
+is_regular(const char *path)
+{
+	struct stat st;
+
+	return strcmp(path, "-") != 0 && stat(path, &st) == 0 && S_ISREG(st.st_mode);
+}
+
 static int
 serve(const char *socket_path)
 {
@@ -503,6 +519,9 @@ serve(const char *socket_path)
 	if (srv == NULL)
 		goto say;
 	if (opt.pf_file != NULL && load_rules(box, opt.pf_file) != 0)
+		goto out;
+	/* All that is wrong in it is said at once, before a port is taken; what is read from a pipe comes only once. */
+	if (opt.box_file != NULL && is_regular(opt.box_file) && cli_check_file(opt.box_file, stderr) != 0)
 		goto out;
 	if (opt.box_file != NULL && cli_run_file(cli, opt.box_file, stderr) != 0)
 		goto out;

@@ -51,7 +51,13 @@ foreach(struct cli_ctx *x, const char *who, int (*fn)(struct cli_ctx *x, const s
 static int
 failed(struct cli_ctx *x, const char *name, int rc, const struct fp_err *err)
 {
-	return rc == 0 ? 0 : cli_err(x, "%s: %s: %s", x->cmd->words, name, err->text[0] ? err->text : strerror(-rc));
+	size_t n = strlen(name);
+
+	if (rc == 0)
+		return 0;
+	if (strncmp(err->text, name, n) == 0 && err->text[n] == ':')	/* said there already */
+		return cli_err(x, "%s: %s", x->cmd->words, err->text);
+	return cli_err(x, "%s: %s: %s", x->cmd->words, name, err->text[0] ? err->text : strerror(-rc));
 }
 
 static int

@@ -267,6 +267,9 @@ find_device(const char *devargs, uint16_t *port_id, bool *probed, struct fp_err 
 	rc = rte_dev_probe(full);
 	if (rc == -1) /* all that some drivers say */
 		return fp_err_set(err, -ENODEV, "%s: the driver refuses it (its line above says why)", devargs);
+	if (rc == -EFAULT)	/* what the bus of virtual devices says to a name that no driver takes */
+		return fp_err_set(err, -ENODEV, "%s: no driver takes this device; expected a PCI address, or a driver's name with a "
+			"number: net_af_packet0,iface=IF", devargs);
 	if (rc != 0)
 		return fp_err_set(err, rc, "%s: the device does not attach: %s", devargs, rte_strerror(-rc));
 	RTE_ETH_FOREACH_MATCHING_DEV(pid, devargs, &it)
