@@ -404,15 +404,18 @@ test_random(void **data)
 static void *
 writer(void *arg)
 {
+	static struct fp_conf bigger;
 	uint32_t i, n[64];
 
+	bigger = conf;
+	bigger.limit[POL_LIMIT_SRC_NODES] = 50000;
 	for (i = 0; i < 30000; i++) {
 		if (i >= 64)
 			fp_srcnode_admit_undo(w[0], n[i % 64]);
 		if (admit(w[0], 0, i % 200, &n[i % 64]) >= 0)
 			n[i % 64] = FP_SRCNODE_NONE;
 		if (i == 10000)	/* the index is replaced under the reader */
-			conf.limit[POL_LIMIT_SRC_NODES] = 50000;
+			w[0]->conf = &bigger;
 		if (i % 1000 == 0)
 			fp_srcnode_expire(w[0]);
 	}
