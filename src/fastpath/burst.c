@@ -598,10 +598,15 @@ fp_housekeeping(struct fp_worker *w)
 	fp_state_expire(w);
 	fp_table_reclaim(w->table, 32);
 	if (w->reass != NULL) {
-		unsigned n = fp_reass_expire(w->reass, w->now_sec, 4);
+		unsigned n = fp_reass_expire(w->reass, w->now_sec, 4), by_limit, by_overlap;
 
 		if (n != 0)
 			fp_count(&w->cnt.drops[FP_D_FRAG_TIMEOUT], n);
+		fp_reass_lost(w->reass, &by_limit, &by_overlap);
+		if (unlikely(by_limit != 0))
+			fp_count(&w->cnt.drops[FP_D_FRAG_LIMIT], by_limit);
+		if (unlikely(by_overlap != 0))
+			fp_count(&w->cnt.drops[FP_D_FRAG_OVERLAP], by_overlap);
 	}
 	fp_pf_housekeeping(w);
 	return 0;
