@@ -211,7 +211,7 @@ free_pools(struct fp_box *box)
 		box->priv->mbufs_promised[s] = box->priv->pool_size[s] = 0;
 	}
 	for (unsigned i = 0; i < box->priv->n_extra; i++)
-		rte_mempool_free(box->priv->extra[i]);
+		rte_mempool_free(box->priv->extra[i].pool);
 	free(box->priv->extra);
 	box->priv->extra = NULL;
 	box->priv->n_extra = 0;
@@ -221,7 +221,9 @@ struct rte_mempool *
 fp_box_rx_pool(struct fp_box *box, int socket, uint32_t n, uint32_t room)
 {
 	struct fp_box_priv *pv = box->priv;
-	struct rte_mempool *mp, **v;
+	uint32_t size = n * 2 + box->n_workers * POOL_CACHE * 2, data = RTE_MAX(room, pv->mbuf_room) + RTE_PKTMBUF_HEADROOM;
+	struct rte_mempool *mp;
+	struct fp_extra_pool *v;
 
 	if (socket < 0 || socket >= RTE_MAX_NUMA_NODES || box->pool[socket] == NULL)
 		for (socket = 0; socket < RTE_MAX_NUMA_NODES - 1 && box->pool[socket] == NULL; socket++)
@@ -231,15 +233,37 @@ fp_box_rx_pool(struct fp_box *box, int socket, uint32_t n, uint32_t room)
 		return box->pool[socket];
 	}
 	/* The shared pool is given away, or its buffers are too small: this port gets a pool of its own. */
+	for (unsigned i = 0; i < pv->n_extra; i++) {
+		v = &pv->extra[i];
+		if (!v->taken && v->size >= size && v->socket == socket && rte_pktmbuf_data_room_size(v->pool) >= data) {
+			v->taken = true;
+			return v->pool;
+		}
+	}
 	v = realloc(pv->extra, (pv->n_extra + 1) * sizeof(*v));
 	if (v == NULL)
 		return NULL;
 	pv->extra = v;
-	mp = make_pool(box, "xp", socket, n * 2 + box->n_workers * POOL_CACHE * 2,
-		RTE_MAX(room, pv->mbuf_room) + RTE_PKTMBUF_HEADROOM);
+	mp = make_pool(box, "xp", socket, size, data);
 	if (mp != NULL)
-		pv->extra[pv->n_extra++] = mp;
+		pv->extra[pv->n_extra++] = (struct fp_extra_pool){ .pool = mp, .size = size, .socket = socket, .taken = true };
 	return mp;
+}
+
+void
+fp_box_rx_pool_put(struct fp_box *box, struct rte_mempool *mp, uint32_t n)
+{
+	struct fp_box_priv *pv = box->priv;
+
+	if (mp == NULL)
+		return;
+	for (unsigned s = 0; s < RTE_MAX_NUMA_NODES; s++)
+		if (box->pool[s] == mp)
+			pv->mbufs_promised[s] -= RTE_MIN(n, pv->mbufs_promised[s]);
+	/* Not freed: other ports may still have its buffers to send. */
+	for (unsigned i = 0; i < pv->n_extra; i++)
+		if (pv->extra[i].pool == mp)
+			pv->extra[i].taken = false;
 }
 
 /* ---- life cycle */

@@ -41,7 +41,8 @@ struct fp_box_priv {
 	uint32_t mbufs_promised[RTE_MAX_NUMA_NODES]; /* of the shared pool, to ports */
 	uint32_t pool_size[RTE_MAX_NUMA_NODES];
 	uint16_t mbuf_room;		/* data room behind the headroom */
-	struct rte_mempool **extra;	/* pools of ports that came when the shared one was given away */
+	/* pools of ports that came when the shared one was given away; without a port they wait for the next one */
+	struct fp_extra_pool { struct rte_mempool *pool; uint32_t size; int socket; bool taken; } *extra;
 	unsigned n_extra, pool_seq;
 
 };
@@ -68,6 +69,8 @@ unsigned fp_main_drain(struct fp_box *box, unsigned max);
 void fp_random_bytes(void *p, size_t n);
 /* The pool that a port's queues receive into: n more buffers on that socket. NULL and rte_errno. */
 struct rte_mempool *fp_box_rx_pool(struct fp_box *box, int socket, uint32_t n, uint32_t room);
+/* The port that asked for n buffers is gone, or wants others: what it was promised is free for the next one. NULL is fine. */
+void fp_box_rx_pool_put(struct fp_box *box, struct rte_mempool *mp, uint32_t n);
 /* Buffers that one port can hold at a time. */
 uint32_t fp_port_mbuf_need(const struct fp_box *box, unsigned n_rxq, unsigned n_rxd, unsigned n_txq, unsigned n_txd);
 

@@ -333,6 +333,7 @@ free_port(struct fp_box *box, struct fp_port *p)
 		rte_eth_dev_stop(p->port_id);
 	taken[p->port_id] = false;
 	close_device(p->port_id, p->probed);
+	fp_box_rx_pool_put(box, p->pool, p->pool_need);
 	free(p);
 }
 

@@ -235,6 +235,7 @@ fp_port_configure(struct fp_box *box, struct fp_port *p, struct fp_err *err)
 	need = fp_port_mbuf_need(box, p->n_rxq, p->n_rxd, p->n_txq, p->n_txd);
 	room = p->quirks & FP_PORTQ_FRAMESZ ? frame_size(p) : p->scatter ? 0 : p->mtu + L2_MAX;
 	if (p->pool == NULL || p->pool_need < need || rte_pktmbuf_data_room_size(p->pool) < room + RTE_PKTMBUF_HEADROOM) {
+		fp_box_rx_pool_put(box, p->pool, p->pool_need);
 		p->pool = fp_box_rx_pool(box, p->socket, need, room);
 		p->pool_need = need;
 	}

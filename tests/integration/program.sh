@@ -151,6 +151,14 @@ python3 -c 'import socket, sys; s = socket.socket(socket.AF_UNIX); s.bind(sys.ar
 "$twinpath" "${eal[@]}" -- -s "$dir/s" -c "$dir/box.conf" >"$dir/log" 2>&1 &
 pid=$!
 for _ in $(seq 200); do "$twinctl" -s "$dir/s" show config >/dev/null 2>&1 && break; sleep 0.05; done
+# Ports that come and go give their buffers back.
+for _ in $(seq 40); do
+	try "$twinctl" -s "$dir/s" port attach net_null7,no-rx=1 name come0
+	[ "$rc" = 0 ] || break
+	try "$twinctl" -s "$dir/s" port detach come0
+	[ "$rc" = 0 ] || break
+done
+check "a port attached and detached forty times" 0 ''
 try "$twinctl" -s "$dir/s" quit
 check "quit" 0 ''
 timeout 10 tail --pid="$pid" -f /dev/null
