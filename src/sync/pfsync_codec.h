@@ -220,7 +220,8 @@ unsigned sync_key_af(const struct sync_state *s, unsigned side);
  * Make a state decoded as `from` fit for `to`: flags that `to` has, ICMP keys, routing tables, per-key families; what is
  * local to the sender (queues, dummynet, rule numbers' checksum, pads) is cleared.
  *
- * @return 0; -ENOTSUP when `to` cannot carry it (NAT64 in 1301 and 1400, SCTP timeouts in 6 and 1301).
+ * @return 0; -ENOTSUP when `to` cannot carry it (NAT64 in 1301 and 1400, SCTP timeouts in 6 and 1301, an
+ *         interface name without its end).
  */
 int sync_state_convert(struct sync_state *s, enum sync_dialect from, enum sync_dialect to);
 

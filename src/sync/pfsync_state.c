@@ -357,6 +357,8 @@ sync_state_convert(struct sync_state *s, enum sync_dialect from, enum sync_diale
 		return -ENOTSUP;
 	if (from == to)
 		return 0;
+	if (memchr(s->ifname, '\0', sizeof(s->ifname)) == NULL) /* FreeBSD 15 refuses it */
+		return -ENOTSUP;
 	s->stack_proto = from == SYNC_1500 ? s->stack_proto : stack_proto(s);
 	if (to_openbsd != (from == SYNC_6 || from == SYNC_OB5))
 		icmp_keys(s, to_openbsd);

@@ -354,6 +354,10 @@ test_numbers(void **state)
 	assert_int_equal(sync_state_convert(&s, SYNC_1400, SYNC_6), -ENOTSUP);
 	assert_string_equal(sync_timeout_name(22), "sctp.established");
 	assert_null(sync_timeout_name(25));
+	/* an interface name that fills its field is refused by FreeBSD 15 */
+	rnd_state(&s);
+	memset(s.ifname, 'x', sizeof(s.ifname));
+	assert_int_equal(sync_state_convert(&s, SYNC_1400, SYNC_1500), -ENOTSUP);
 }
 
 static void
