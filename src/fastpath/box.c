@@ -266,6 +266,18 @@ fp_box_rx_pool_put(struct fp_box *box, struct rte_mempool *mp, uint32_t n)
 			pv->extra[i].taken = false;
 }
 
+void
+fp_box_adopt_pool(struct fp_box *box, struct rte_mempool *mp)
+{
+	struct fp_box_priv *pv = box->priv;
+	struct fp_extra_pool *v = realloc(pv->extra, (pv->n_extra + 1) * sizeof(*v));
+
+	if (v == NULL)
+		return; /* leaked with the box: better than buffers without a pool */
+	pv->extra = v;
+	pv->extra[pv->n_extra++] = (struct fp_extra_pool){ .pool = mp, .taken = true };
+}
+
 /* ---- life cycle */
 
 struct fp_box *
@@ -467,6 +479,8 @@ fp_box_poll(struct fp_box *box)
 		for (unsigned i = 0; i < box->n_workers; i++)
 			fp_table_prefault(box->workers[i]->table);
 	}
+	if (box->sync_hooks != NULL)
+		box->sync_hooks->poll(box);
 	work += fp_events_poll(box);
 	work += dq_reclaim(box, RECLAIM_MAX, false);
 

@@ -23,6 +23,7 @@
 #include "pkt.h"
 #include "policy/compile.h"
 #include "reass.h"
+#include "sync_hooks.h"
 #include "table.h"
 
 #define FP_MAX_WORKERS 128
@@ -90,10 +91,11 @@ struct fp_counters {
 	uint64_t totals[FP_T_MAX], drops[FP_D_MAX], reasons[FP_R_MAX + 1], lcounters[FP_LC_MAX];
 };
 
-enum fp_punt_kind { FP_PUNT_ARP, FP_PUNT_ND, FP_PUNT_NEIGH_MISS, FP_PUNT_PFLOG, FP_PUNT_PROTO, FP_PUNT_OVERLOAD };
+enum fp_punt_kind { FP_PUNT_ARP, FP_PUNT_ND, FP_PUNT_NEIGH_MISS, FP_PUNT_PFLOG, FP_PUNT_OVERLOAD };
 /* In every mbuf of our pools behind struct rte_mbuf (priv_size). Whoever holds the mbuf owns it. */
 /* fp_mbuf_priv.flags of what goes into a handover ring */
 #define FP_HANDED_REASSEMBLED 1		/* a whole packet again; v6: to be cut on the way out */
+#define FP_HANDED_RAW 4			/* from the sync thread: as received, nobody has looked yet whose it is */
 #define FP_HANDED_UNREACHABLE 2		/* from the main lcore: an IP packet whose next hop does not answer */
 struct fp_mbuf_priv {
 	uint8_t kind;			/* enum fp_punt_kind */
@@ -149,6 +151,10 @@ struct fp_worker {	/* Owner of all fields: this worker, unless said otherwise. *
 	uint16_t n_rx, n_workers;
 	bool distribute;		/* owner = fp_owner(hash), not the receiver */
 	uint64_t rnd[2];
+	const struct fp_sync_hooks *sync; /* NULL: no pfsync; main writes while the worker holds still, as the next three */
+	void *slice;			/* src/sync */
+	uint16_t sync_maxupd;		/* packets of a TCP state after which an update goes out; 256: none */
+	bool sync_defer;
 	struct fp_rx *rx;		/* main writes while the worker is stopped */
 	struct rte_mempool *pool, *pool_indirect; /* [I] */
 	struct rte_ring *handover, *punt, *txreq, *calls; /* [I] */
@@ -168,7 +174,7 @@ struct fp_worker {	/* Owner of all fields: this worker, unless said otherwise. *
 	void *srcnodes;			/* srcnode.c */
 	struct fp_tokens icmp_limit[2];	/* make.c: errors of forwarding, answers of rules */
 	void *call_state;		/* worker.c */
-	uint64_t state_id_next;
+	uint32_t state_id_counter;
 	uint32_t half_open;
 	uint32_t scan_budget_frac;
 	uint64_t scan_last_us;
@@ -248,8 +254,12 @@ struct fp_box {		/* owner: main lcore */
 	void *events, *pflog;
 	struct fp_port *ports;		/* port.c */
 	struct fp_counters main_cnt;	/* main lcore's share of the counters: drops of neigh.c ... */
+	const struct fp_sync_hooks *sync_hooks; /* src/sync; NULL: none was made */
+	void *sync;
+	const char *(*foreign_if)(const struct fp_box *box, uint16_t ifid); /* name of an interface that only a peer has, ids from FP_IFID_FOREIGN */
 	struct fp_box_priv *priv;	/* box_priv.h */
 };
+#define FP_IFID_FOREIGN 0xff00u		/* .. 0xfffd: states of a peer bound to interfaces that are not here */
 
 static inline uint64_t
 fp_tsc_us(const struct fp_box *box, uint64_t tsc)
@@ -270,6 +280,8 @@ struct fp_params {
 	uint32_t log_snaplen;		/* bytes of a logged packet */
 	uint32_t scan_max;
 	uint32_t socket_mode;
+	uint32_t sync_coalesce_us, sync_hold_us;
+	uint8_t sync_shared;		/* the port of syncdev: 0 auto 1 shared */
 	uint8_t eval_counts;		/* 0 off 1 on 2 auto */
 	bool hugepages, rx_cksum_offload, tx_cksum_offload, rss, promisc;
 	bool icmp_errors, ping_answer, redirects;

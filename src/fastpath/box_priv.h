@@ -71,6 +71,8 @@ void fp_random_bytes(void *p, size_t n);
 struct rte_mempool *fp_box_rx_pool(struct fp_box *box, int socket, uint32_t n, uint32_t room);
 /* The port that asked for n buffers is gone, or wants others: what it was promised is free for the next one. NULL is fine. */
 void fp_box_rx_pool_put(struct fp_box *box, struct rte_mempool *mp, uint32_t n);
+/* A pool whose buffers may still stand in the rings of ports: freed with the box. */
+void fp_box_adopt_pool(struct fp_box *box, struct rte_mempool *mp);
 /* Buffers that one port can hold at a time. */
 uint32_t fp_port_mbuf_need(const struct fp_box *box, unsigned n_rxq, unsigned n_rxd, unsigned n_txq, unsigned n_txd);
 

@@ -429,12 +429,14 @@ short_path(struct fp_worker *w, struct fp_pkt *p, struct gateway *gw)
 	struct fp_state *st;
 	uint8_t *ip = p->l3, *eth;
 	bool hi = p->flags & FP_PF_SRC_HI, rev;
+	uint32_t last_sec;
+	uint8_t state[2];
 
 	if (unlikely(p->hint == FP_STATE_NONE))
 		return false;
 	st = fp_table_record(w->table, p->hint);
 	if (!fp_key_equal(&st->key, &p->key) || st->halves != FP_HALVES_BOTH ||
-	    st->flags & (FP_SF_SLOW | FP_SF_DEAD | FP_SF_SEQDIFF | FP_SF_REANCHOR_SRC | FP_SF_REANCHOR_DST))
+	    st->flags & (FP_SF_SLOW | FP_SF_DEAD | FP_SF_SEQDIFF | FP_SF_REANCHOR_SRC | FP_SF_REANCHOR_DST | FP_SF_FIGHT))
 		return false;
 	if (p->af == FP_AF_INET6 && !fp_addr6_equal(st, p->addr6))
 		return false;
@@ -453,6 +455,7 @@ short_path(struct fp_worker *w, struct fp_pkt *p, struct gateway *gw)
 		gw->mac = dmac;
 	}
 	rev = hi != !!(st->flags & FP_SF_SRC_HI);
+	last_sec = st->last_sec;
 	if (p->proto == IPPROTO_TCP) {
 		const uint8_t *th = ip + p->l4_off;
 
@@ -464,8 +467,18 @@ short_path(struct fp_worker *w, struct fp_pkt *p, struct gateway *gw)
 			rte_be_to_cpu_16(load16(th + 14)), th[13],
 			p->ip_len - p->l4_off - p->l4_hlen, w->now_sec))
 			return false;
-	} else
+		state[0] = state[1] = 0;
+	} else {
+		state[0] = st->peer[0].state ^ st->timeout;
+		state[1] = st->peer[1].state;
 		fp_udp_track(st, rev, w->now_sec);
+		state[0] ^= st->peer[0].state ^ st->timeout;
+		state[1] ^= st->peer[1].state;
+	}
+	/* what the short path accepts of TCP never changes a state: the peer hears of the window now and then */
+	if (unlikely(last_sec != w->now_sec || ++st->sync_updates >= w->sync_maxupd || (state[0] | state[1]) != 0) &&
+	    w->sync != NULL)
+		w->sync->touched(w, st, FP_HALVES_BOTH, (state[0] | state[1]) != 0);
 	fp_state_count(st, rev, p->ip_len);
 	if (p->af == FP_AF_INET) {
 		uint32_t sum;
@@ -506,7 +519,7 @@ burst(struct fp_worker *w, struct rte_mbuf **m, unsigned n, int port_id)
 		struct fp_pkt *p = &pk[i];
 		const uint8_t *eth = rte_pktmbuf_mtod(m[i], const uint8_t *);
 		uint16_t port = handed ? m[i]->port : (uint16_t)port_id, type;
-		bool plain = false, whole;
+		bool plain = false, whole, steered;
 
 		if (handed && unlikely(fp_priv(m[i])->flags & FP_HANDED_UNREACHABLE)) {
 			fp_neigh_unreachable(w, m[i]);
@@ -514,9 +527,11 @@ burst(struct fp_worker *w, struct rte_mbuf **m, unsigned n, int port_id)
 			continue;
 		}
 		whole = handed && fp_priv(m[i])->flags & PF_HANDED_REASSEMBLED;
+		steered = handed && !(fp_priv(m[i])->flags & FP_HANDED_RAW);
 
 		p->m = m[i];
 		p->made = NULL;
+		p->deferrable = NULL;
 		p->own_in = false;
 		p->tag = 0;
 		p->nh = NULL;
@@ -530,10 +545,10 @@ burst(struct fp_worker *w, struct rte_mbuf **m, unsigned n, int port_id)
 				plain = parse6(w, p);
 		}
 		if (unlikely(!plain)) {
-			kind[i] = parse_long(w, p, port, handed, whole);
+			kind[i] = parse_long(w, p, port, steered, whole);
 			continue;
 		}
-		if (w->distribute && !handed) {
+		if (w->distribute && !steered) {
 			unsigned to = owner(w, p->hash);
 
 			if (to != w->id) {

@@ -470,6 +470,26 @@ redirect(struct fp_worker *w, struct fp_pkt *p, const struct fp_ifnet *oif, stru
 	}
 }
 
+/* Does it wait for the peer? Then the sync room has it, with all that fp_forward_resume() needs. */
+static bool
+defer(struct fp_worker *w, struct fp_pkt *p)
+{
+	struct fp_mbuf_priv *pr = fp_priv(p->m);
+
+	if (w->sync == NULL || p->flags & (FP_PF_L2_MCAST | FP_PF_LOCAL))
+		return false;
+	pr->af = p->af;
+	pr->ifid = p->ifid;
+	pr->rcvif = p->rcvif;
+	pr->worker = w->id;
+	pr->l2_len = p->l2_len;
+	pr->flags = p->flags & FP_PF_REASSEMBLED ? FP_HANDED_REASSEMBLED : 0;
+	pr->hash = p->frag_id;
+	pr->handover_dir = p->frag_size;
+	pr->rule_uid = p->frag_hdr_len;
+	return w->sync->defer(w, p, p->deferrable);
+}
+
 static void
 forward(struct fp_worker *w, struct fp_pkt *p)
 {
@@ -552,6 +572,10 @@ forward(struct fp_worker *w, struct fp_pkt *p)
 		rte_pktmbuf_free(copy);
 		return;
 	}
+	if (unlikely(p->deferrable != NULL) && defer(w, p)) {
+		rte_pktmbuf_free(copy);
+		return;
+	}
 	fp_count(&w->cnt.totals[FP_T_FORWARDED], 1);
 	if (copy != NULL) {
 		quote = *p;
@@ -568,15 +592,10 @@ forward(struct fp_worker *w, struct fp_pkt *p)
 }
 
 /* ---- the bridge */
+/* Behind pf. w->bridge_l2: the packet's Ethernet header. */
 static void
-bridge_input(struct fp_worker *w, struct fp_pkt *p, const struct fp_ifnet *ifp)
+bridge_output(struct fp_worker *w, struct fp_pkt *p, const struct fp_ifnet *oif)
 {
-	const struct fp_ifnet *oif = &w->conf->ifs[ifp->bridge_peer];
-
-	memcpy(w->bridge_l2, rte_pktmbuf_mtod(p->m, void *), p->l2_len);
-	w->bridge_l2_len = p->l2_len;
-	if (!fp_pf(w, p, false, ifp, oif->up && !oif->pf_skip ? oif : NULL) || !fp_pf(w, p, true, oif, NULL))
-		return;
 	if (!oif->up || oif->port_id >= FP_MAX_PORTS) {
 		fp_drop(w, p->m, FP_D_TX_DOWN);
 		return;
@@ -618,7 +637,88 @@ bridge_input(struct fp_worker *w, struct fp_pkt *p, const struct fp_ifnet *ifp)
 	fp_tx(w, oif->port_id, p->m);
 }
 
+static void
+bridge_input(struct fp_worker *w, struct fp_pkt *p, const struct fp_ifnet *ifp)
+{
+	const struct fp_ifnet *oif = &w->conf->ifs[ifp->bridge_peer];
+
+	memcpy(w->bridge_l2, rte_pktmbuf_mtod(p->m, void *), p->l2_len);
+	w->bridge_l2_len = p->l2_len;
+	if (!fp_pf(w, p, false, ifp, oif->up && !oif->pf_skip ? oif : NULL) || !fp_pf(w, p, true, oif, NULL))
+		return;
+	if (unlikely(p->deferrable != NULL) && defer(w, p))
+		return;
+	bridge_output(w, p, oif);
+}
+
+void
+fp_forward_resume(struct fp_worker *w, struct rte_mbuf *m)
+{
+	const struct fp_mbuf_priv pr = *fp_priv(m);
+	const struct fp_ifnet *oif;
+	struct fp_pkt p;
+	enum fp_drop d;
+
+	memset(&p, 0, sizeof(p));
+	p.m = m;
+	p.rcvif = pr.rcvif;
+	if (w->conf == NULL || pr.ifid >= w->conf->n_ifs || !w->conf->ifs[pr.ifid].exists) {
+		fp_drop(w, m, FP_D_TX_DOWN); /* the interface went away meanwhile */
+		return;
+	}
+	if ((d = fp_parse_ip(&p, pr.l2_len, pr.af)) != FP_D_NONE) {
+		fp_drop(w, p.m, d);
+		return;
+	}
+	p.flags |= FP_PF_SKIP_PF;
+	p.ifid = pr.ifid;
+	if (pr.flags & FP_HANDED_REASSEMBLED && pr.af == FP_AF_INET6) {
+		p.flags |= FP_PF_REASSEMBLED;
+		p.frag_id = pr.hash;
+		p.frag_size = pr.handover_dir;
+		p.frag_hdr_len = pr.rule_uid;
+	}
+	oif = &w->conf->ifs[pr.ifid];
+	if (w->conf->bridge && oif->bridge_peer != FP_IFID_NONE) {
+		memcpy(w->bridge_l2, rte_pktmbuf_mtod(p.m, void *), p.l2_len);
+		w->bridge_l2_len = p.l2_len;
+		bridge_output(w, &p, oif);
+		return;
+	}
+	p.nh = route(w, p.af, fp_pkt_dst(&p));
+	if (p.nh == NULL || (p.nh->kind != FP_NH_CONNECTED && p.nh->kind != FP_NH_GATEWAY)) {
+		fp_drop(w, p.m, FP_D_NO_ROUTE);
+		return;
+	}
+	fp_count(&w->cnt.totals[FP_T_FORWARDED], 1);
+	ip_output(w, &p, &w->conf->ifs[p.nh->ifid], p.nh);
+}
+
 /* ---- entry */
+/*
+ * CARP and pfsync to this box, its groups included: taken before pf, as neighbour discovery is, so that rules cannot cut the
+ * pair off. What nobody listens for goes on as any other packet.
+ */
+static bool
+pair_input(struct fp_worker *w, struct fp_pkt *p)
+{
+	static const uint8_t carp6[16] = { 0xff, 0x02, [15] = 0x12 }, pfsync6[16] = { 0xff, 0x12, [15] = 0xf0 };
+	const uint8_t *dst = fp_pkt_dst(p);
+	bool ours = p->nh != NULL && p->nh->kind == FP_NH_LOCAL;
+
+	if (p->af == FP_AF_INET)
+		ours = ours || (dst[0] == 224 && dst[1] == 0 && dst[2] == 0 && (dst[3] == 18 || dst[3] == 240));
+	else
+		ours = ours || memcmp(dst, carp6, 16) == 0 || memcmp(dst, pfsync6, 16) == 0;
+	if (!ours || p->flags & FP_PF_KEYLESS || w->sync == NULL)
+		return false;
+	fp_priv(p->m)->l2_len = p->l2_len;
+	fp_priv(p->m)->af = p->af;
+	fp_count(&w->cnt.totals[FP_T_LOCAL], 1);
+	w->sync->received(w, p->m, p->ifid);
+	return true;
+}
+
 /* Is it for the box's own neighbour discovery? Decided before pf: rules cannot cut the box off its links. */
 static bool
 is_own_nd(const struct fp_pkt *p)
@@ -655,6 +755,8 @@ fp_forward(struct fp_worker *w, struct fp_pkt *p)
 		}
 	}
 	joint = sure_way_out(w, p);
+	if (unlikely(p->proto == 112 || p->proto == 240) && pair_input(w, p))
+		return;
 	if (is_own_nd(p)) {
 		if (p->ttl != 255) {
 			fp_reason(w, FP_R_NORMALIZE);

@@ -11,4 +11,7 @@ void fp_forward(struct fp_worker *w, struct fp_pkt *p);
 /* Handed back by the main lcore: the next hop of a forwarded packet does not answer. The mbuf is consumed. */
 void fp_neigh_unreachable(struct fp_worker *w, struct rte_mbuf *m);
 
+/* A packet that was deferred (sync_hooks.h) goes on where it stopped: behind pf on the way out. The mbuf is consumed. */
+void fp_forward_resume(struct fp_worker *w, struct rte_mbuf *m);
+
 #endif

@@ -563,9 +563,14 @@ int
 fp_if_name(const struct fp_box *box, uint16_t ifid, char name[FP_NAME_SIZE])
 {
 	const struct fp_net_if *i = fp_net_if_by_id(box, ifid);
+	const char *foreign;
 
 	if (ifid == FP_IFID_ALL) {
 		strcpy(name, "all");
+		return 0;
+	}
+	if (ifid >= FP_IFID_FOREIGN && box->foreign_if != NULL && (foreign = box->foreign_if(box, ifid)) != NULL) {
+		snprintf(name, FP_NAME_SIZE, "%s", foreign);
 		return 0;
 	}
 	if (i == NULL) {

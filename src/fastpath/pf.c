@@ -124,7 +124,7 @@ couple_or_part(struct pf_ctx *c)
 		c->joint = true;
 		return;
 	}
-	if ((other = fp_state_uncouple(w->table, st, oh)) == NULL) {
+	if ((other = fp_state_part(w, st, oh)) == NULL) {
 		c->joint = !c->out && c->joint_if != NULL;
 		return;
 	}
@@ -158,7 +158,7 @@ fp_pf_part(struct pf_ctx *c)
 {
 	struct fp_state *other;
 
-	if (c->st->halves != FP_HALVES_BOTH || (other = fp_state_uncouple(c->w->table, c->st, !c->half)) == NULL)
+	if (c->st->halves != FP_HALVES_BOTH || (other = fp_state_part(c->w, c->st, !c->half)) == NULL)
 		return;
 	memcpy(other->peer, c->before.peer, sizeof(other->peer));
 	other->last_sec = c->before.last_sec;
@@ -166,6 +166,22 @@ fp_pf_part(struct pf_ctx *c)
 	if (fp_state_half_open(other) && !fp_state_half_open(c->st))
 		c->w->half_open++;
 	fp_count(&c->w->cnt.totals[FP_T_UNCOUPLED], 1);
+}
+
+/*
+ * The packet was accepted: has the peer to know? A changed state at once; a window that moved (at most) once in a second,
+ * or once in so many packets.
+ */
+static void
+announce(struct pf_ctx *c)
+{
+	struct fp_worker *w = c->w;
+	struct fp_state *st = c->st;
+	bool transition = st->peer[0].state != c->before.peer[0].state || st->peer[1].state != c->before.peer[1].state ||
+		st->timeout != c->before.timeout;
+
+	if (transition || st->flags & FP_SF_FIGHT || c->before.last_sec != w->now_sec || ++st->sync_updates >= w->sync_maxupd)
+		w->sync->touched(w, st, c->joint ? st->halves : 1u << c->half, transition);
 }
 
 /* Answer to the sender (RST) or on behalf of the receiver (challenge ACK), as tracking asked. */
@@ -204,9 +220,6 @@ track_tcp(struct pf_ctx *c)
 	if (st->peer[0].state >= FP_TCPS_PROXY_SRC)
 		return fp_pf_synproxy(c);
 	couple_or_part(c);
-	memcpy(c->before.peer, st->peer, sizeof(st->peer));
-	c->before.last_sec = st->last_sec;
-	c->before.timeout = st->timeout;
 	halves = c->joint ? 2 : 1;
 	fp_tcp_seg_read(&seg, th, p->l4_hlen, p->ip_len - p->l4_off - p->l4_hlen);
 	v = fp_pf_tcp_step(c, &seg, &o);
@@ -262,6 +275,10 @@ with_state(struct pf_ctx *c)
 		c->st = NULL;
 		return PF_NOSTATE;
 	}
+	memcpy(c->before.peer, st->peer, sizeof(st->peer));
+	c->before.last_sec = st->last_sec;
+	c->before.timeout = st->timeout;
+	c->tracked = true;
 	switch (p->proto) {
 	case IPPROTO_TCP:
 		return track_tcp(c);
@@ -436,6 +453,10 @@ fp_pf(struct fp_worker *w, struct fp_pkt *p, bool out, const struct fp_ifnet *if
 				p->tag = tag;
 			if (!c.joined)
 				count_halves(&c);
+			if (w->sync != NULL && c.tracked && !c.fresh)
+				announce(&c);
+			else if (out && c.fresh && w->sync_defer)
+				p->deferrable = c.st;
 		}
 		else
 			fp_rule_count_packet(w, c.rt, out, p->ip_len);

@@ -28,6 +28,8 @@ struct pf_ctx {
 	bool out, rev, joint, log;
 	bool cookie;			/* the packet is a SYN rebuilt from a cookie */
 	bool joined;			/* this pass put its half into the record of the first pass */
+	bool tracked;			/* the state took this packet in: before is valid */
+	bool fresh;			/* this packet made the half of this pass */
 	struct { struct fp_peer peer[2]; uint32_t last_sec; uint8_t timeout; } before; /* tracking before this packet */
 	struct pol_match match;		/* after fp_pf_rules() */
 };

@@ -227,9 +227,10 @@ fp_pf_pktrate_ok(struct pf_ctx *c)
 
 /* ---- creation */
 static uint64_t
-next_id(struct fp_worker *w)
+next_id(struct fp_worker *w, const struct fp_state *st)
 {
-	return w->state_id_next++;
+	w->state_id_counter = (w->state_id_counter + 1) & 0xffffff;
+	return fp_id_make(w->state_id_counter, w->id, fp_table_index(w->table, st));
 }
 
 /* Fill tracking of a new state from its first packet; the packet may get a new sequence number. */
@@ -290,7 +291,7 @@ bound_to(const struct pf_ctx *c)
 static void
 half_init(struct pf_ctx *c, struct fp_state *st, int half)
 {
-	st->id[half] = next_id(c->w);
+	st->id[half] = next_id(c->w, st);
 	st->rule[half] = c->rt->rule->uid;
 	st->ifid[half] = bound_to(c);
 	st->hflags[half] = half_flags(c);
@@ -442,6 +443,9 @@ made:
 	__atomic_fetch_add(&c->rt->states_total, 1, __ATOMIC_RELAXED);
 	fp_count(&w->cnt.totals[FP_T_STATE_INSERTS], 1);
 	fp_event_state(w, c->st, c->half, FP_EV_STATE_NEW);
+	c->fresh = true;
+	if (w->sync != NULL)
+		w->sync->inserted(w, c->st, c->half);
 	if (st == NULL) {	/* joined: the packet is counted in the shared record already */
 		c->joined = true;
 		return PF_PASS;

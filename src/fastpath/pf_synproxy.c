@@ -128,7 +128,7 @@ fp_pf_established(struct pf_ctx *c)
 		if (c->joint)
 			fp_pf_part(c);
 	} else if (c->joint && over_limit(c, !half)) {
-		struct fp_state *other = fp_state_uncouple(w->table, st, !half);
+		struct fp_state *other = fp_state_part(w, st, !half);
 
 		if (other != NULL) {
 			/* the first half lives on: this packet has passed it */
@@ -437,8 +437,8 @@ fp_worker_init(struct fp_worker *w, struct fp_err *err)
 	}
 	clock_gettime(CLOCK_REALTIME, &ts);
 	w->wall_offset_ms = ts.tv_sec * 1000ll + ts.tv_nsec / 1000000 - (int64_t)(fp_box_now_us(w->box) / 1000);
-	/* the upper byte tells the workers apart, as FreeBSD does with its CPUs; the rest starts at the time of day */
-	w->state_id_next = (uint64_t)w->id << 56 | ((uint64_t)time(NULL) << 24 & 0x00ffffffffffffffull);
+	w->state_id_counter = fp_random(w) >> 40;
+	w->sync_maxupd = 256;
 	return 0;
 }
 

@@ -65,6 +65,7 @@ struct fp_pkt {
 	uint32_t reason;		/* enum fp_reason of the last verdict */
 	uint32_t hint;			/* index of the record that may be its state (fp_table_candidate()) */
 	bool own_in;			/* the IN half made by this packet must stay in a record of its own */
+	struct fp_state *deferrable;	/* OUT half made by this packet: it may have to wait for the peer */
 	struct fp_state *made;		/* record that this packet made on the way in, for the OUT half to join */
 	const struct fp_nexthop *nh;	/* way out, looked up once */
 	const struct fp_ifnet *oif;	/* interface of nh */

@@ -25,6 +25,7 @@ struct fp_port {
 	bool retrying;			/* start failed for want of a peer */
 	unsigned retries;
 	bool dealt;			/* workers poll it and send to it */
+	bool sync;			/* only the cable: the sync thread polls it, workers send by it */
 	bool stopped_by_user;		/* `port stop` */
 	bool promisc;			/* wanted; told to the device */
 	bool link_up;			/* as last seen */

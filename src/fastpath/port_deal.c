@@ -51,7 +51,7 @@ all_rss(const struct fp_box *box)
 	const struct fp_port *first = NULL;
 
 	for (const struct fp_port *p = box->ports; p != NULL; p = p->next) {
-		if (!p->dealt)
+		if (!p->dealt || p->sync)
 			continue;
 		if (!p->rss || p->n_rxq != box->n_workers)
 			return false;
@@ -83,11 +83,11 @@ fp_port_deal_all(struct fp_box *box)
 		for (unsigned j = 0; j < FP_MAX_PORTS; j++)
 			d.tx[j].queue = d.tx[j].owner = FP_TXQ_NONE;
 		for (const struct fp_port *p = box->ports; p != NULL; p = p->next) {
-			unsigned start = p->rss ? 0 : ord++ % box->n_workers, n = box->n_workers, q;
+			unsigned n = box->n_workers, start = p->rss || p->sync ? 0 : ord++ % n, q;
 
 			if (!p->dealt)
 				continue;
-			for (unsigned j = 0; j < p->n_rxq; j++)
+			for (unsigned j = 0; j < p->n_rxq && !p->sync; j++)
 				if ((j + start) % n == i)
 					d.rx[d.n_rx++] = (struct fp_rx){ .port_id = p->port_id, .queue = j };
 			/* Queue q belongs to worker (q + start) % n. */
@@ -103,6 +103,8 @@ fp_port_deal_all(struct fp_box *box)
 		fp_worker_call(box, w, take_deal, &d);
 		rte_free(d.rx);
 	}
+	if (box->sync_hooks != NULL)
+		box->sync_hooks->ports(box);
 	return 0;
 }
 

@@ -149,8 +149,9 @@ choose_conf(struct fp_box *box, struct fp_port *p, const struct rte_eth_dev_info
 	unsigned n = box->n_workers;
 
 	memset(c, 0, sizeof(*c));
-	p->n_rxq = RTE_MIN(n, di->max_rx_queues);
-	p->n_txq = RTE_MIN(n, di->max_tx_queues);
+	/* the cable: one thread receives; each worker and that thread send */
+	p->n_rxq = p->sync ? 1 : RTE_MIN(n, di->max_rx_queues);
+	p->n_txq = RTE_MIN(n + p->sync, di->max_tx_queues);
 	if (p->quirks & FP_PORTQ_ALL_QUEUES)
 		p->n_rxq = di->max_rx_queues;
 	p->rx_cksum = pr->rx_cksum_offload && (di->rx_offload_capa & rx_cksum) != 0;
@@ -273,7 +274,8 @@ fp_port_conf_changed(const struct fp_box *box, const struct fp_port *p)
 		return false;
 	choose_conf(&b, &want, &di, &c);
 	rte_eth_dev_adjust_nb_rx_tx_desc(p->port_id, &want.n_rxd, &want.n_txd);
-	return want.n_rxd != p->n_rxd || want.n_txd != p->n_txd || want.rx_cksum != p->rx_cksum || want.tx_cksum != p->tx_cksum ||
+	return want.n_rxd != p->n_rxd || want.n_txd != p->n_txd || want.n_rxq != p->n_rxq ||
+		want.n_txq != p->n_txq || want.rx_cksum != p->rx_cksum || want.tx_cksum != p->tx_cksum ||
 		want.scatter != p->scatter || (want.rss != p->rss && !want.rss);
 }
 

@@ -81,6 +81,8 @@ _Static_assert(sizeof(struct fp_key) == 16, "key has no padding");
 #define FP_SF_REANCHOR_DST 0x0080
 #define FP_SF_BOUND 0x0100	/* [I] some half is bound to an interface: look at ifid[]. Set by fp_table_insert() */
 #define FP_SF_EXPOSED 0x0200	/* the other inserter may be reading this record; table.c */
+#define FP_SF_FIGHT 0x0400	/* the peer sent news of this state within 2 s; sync_updates is the second's low byte then */
+#define FP_SF_DEFERRED 0x0800	/* its first packet is held until the peer has the state */
 
 /* fp_state.hflags[half] */
 #define FP_HF_ALLOW_OPTS 0x01
@@ -107,10 +109,10 @@ struct fp_state {
 	uint32_t bytes[2];	/* [O] 48 since the last spill; [0] in the direction of the creating packet */
 	uint16_t packets[2];	/* [O] 56 since the last spill */
 	uint8_t hflags[2];	/* [O] 60 FP_HF_* per half */
-	uint8_t sync_pos;	/* [O] 62 pfsync queue position (spec/pfsync-behaviour.md A2); src/sync */
-	uint8_t sync_updates;	/* [O] 63 updates collapsed since queued */
+	uint8_t sync_pos;	/* [O] 62 enum fp_sync_pos of both halves, 4 bits each */
+	uint8_t sync_updates;	/* [O] 63 packets since the last update was sent, mod 256; see FP_SF_FIGHT */
 	/* line 1: creation, removal, listing, spill */
-	uint64_t id[2];		/* [I] 64 per half, host order of the 64-bit counter */
+	uint64_t id[2];		/* [I] 64 per half, host order; fp_id_make() if it was made here */
 	uint32_t creatorid;	/* [I] 80 host order of what `pfctl -si` prints as Hostid */
 	uint32_t created_sec;	/* [I] 84 */
 	uint32_t rule[2];	/* [I] 88 uid of the rule per half; referenced (runtime.h) */
@@ -186,6 +188,29 @@ static inline void
 fp_state_hflags_set(struct fp_state *st, int half, uint8_t bits)
 {
 	__atomic_store_n(&st->hflags[half], (uint8_t)(st->hflags[half] | bits), __ATOMIC_RELAXED);
+}
+
+/*
+ * Ids of states made here: a counter of 24 bits, the worker, the index of the record. Who knows the id finds the record
+ * without an index of ids; whether it still is that state the record tells. Another state gets the same id only if the
+ * counter comes round at the very moment when the same record is free again.
+ */
+static inline uint64_t
+fp_id_make(uint32_t counter, unsigned worker, uint32_t index)
+{
+	return (uint64_t)counter << 40 | (uint64_t)worker << 32 | index;
+}
+
+static inline unsigned
+fp_id_worker(uint64_t id)
+{
+	return id >> 32 & 0xff;
+}
+
+static inline uint32_t
+fp_id_index(uint64_t id)
+{
+	return (uint32_t)id;
 }
 
 static inline uint64_t

@@ -101,7 +101,19 @@ fp_state_remove(struct fp_worker *w, struct fp_state *st, int half)
 	__atomic_fetch_sub(&rt->states_cur, 1, __ATOMIC_RELEASE);
 	fp_count(&w->cnt.totals[FP_T_STATE_REMOVALS], 1);
 	fp_event_state(w, st, half, FP_EV_STATE_DEL);
+	if (w->sync != NULL)
+		w->sync->removed(w, st, half);
 	fp_table_remove_half(w->table, st, half);
+}
+
+struct fp_state *
+fp_state_part(struct fp_worker *w, struct fp_state *st, int half)
+{
+	struct fp_state *n = fp_state_uncouple(w->table, st, half);
+
+	if (n != NULL && n != st && w->sync != NULL)
+		w->sync->moved(w, n, half, st);
+	return n;
 }
 
 struct scan { struct fp_worker *w; uint32_t total; uint32_t min[POL_TM_MAX]; bool all; };

@@ -249,7 +249,7 @@ fp_states_foreach(struct fp_box *box, const struct fp_state_filter *f, int (*cb)
 }
 
 /* ---- killing */
-struct kill { const struct fp_state_filter *f; struct fp_worker *w; uint32_t cursor; int64_t n; bool all; };
+struct kill { const struct fp_state_filter *f; struct fp_worker *w; uint32_t cursor; int64_t n; bool all, silent; };
 
 static void
 kill_record(struct fp_state *st, void *arg)
@@ -266,6 +266,8 @@ kill_record(struct fp_state *st, void *arg)
 					continue;
 			}
 			k->n += !(st->hflags[half] & FP_HF_PURGE);
+			if (k->silent)
+				fp_state_hflags_set(st, half, FP_HF_NO_SYNC);
 			fp_state_remove(k->w, st, half);
 		}
 }
@@ -281,9 +283,9 @@ kill_step(struct fp_worker *w, void *arg)
 }
 
 static int64_t
-kill_matching(struct fp_box *box, const struct fp_state_filter *f, bool all)
+kill_matching(struct fp_box *box, const struct fp_state_filter *f, bool all, bool silent)
 {
-	struct kill k = { .f = f, .all = all };
+	struct kill k = { .f = f, .all = all, .silent = silent };
 
 	for (unsigned i = 0; i < box->n_workers; i++)
 		if (box->workers[i]->table != NULL)
@@ -294,18 +296,22 @@ kill_matching(struct fp_box *box, const struct fp_state_filter *f, bool all)
 int64_t
 fp_states_kill(struct fp_box *box, const struct fp_state_filter *f)
 {
-	return kill_matching(box, f, false);
+	return kill_matching(box, f, false, false);
 }
 
 int64_t
 fp_states_flush(struct fp_box *box, const char *ifname)
 {
 	struct fp_state_filter f = { .has_if = true };
+	int64_t n;
 
-	if (ifname == NULL)
-		return kill_matching(box, NULL, true);
-	snprintf(f.ifname, sizeof(f.ifname), "%s", ifname);
-	return kill_matching(box, &f, false);
+	/* one CLR instead of a delete for each */
+	if (ifname != NULL)
+		snprintf(f.ifname, sizeof(f.ifname), "%s", ifname);
+	n = kill_matching(box, ifname == NULL ? NULL : &f, ifname == NULL, true);
+	if (box->sync_hooks != NULL)
+		box->sync_hooks->cleared(box, ifname);
+	return n;
 }
 
 const char *

@@ -20,6 +20,10 @@ void fp_state_view_get(const struct fp_worker *w, const struct fp_state *st, int
  * state in PROXY_DST owes its client. Owner.
  */
 void fp_state_remove(struct fp_worker *w, struct fp_state *st, int half);
+/*
+ * fp_state_uncouple(), and the sync room is told where the half is now. st itself when it is alone; NULL: no memory. Owner.
+ */
+struct fp_state *fp_state_part(struct fp_worker *w, struct fp_state *st, int half);
 /* Mark a half for removal: no packet finds it from now on, listings may until it is removed. Owner. */
 void fp_state_purge(struct fp_worker *w, struct fp_state *st, int half);
 /* Expiry: look at a share of the table that makes one round in `interval` seconds. Once per loop. */

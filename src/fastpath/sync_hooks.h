@@ -62,6 +62,8 @@ struct fp_sync_hooks {
 	void (*cleared)(struct fp_box *box, const char *ifname);
 	/* Main lcore: link state, timers. */
 	void (*poll)(struct fp_box *box);
+	/* Main lcore: the workers have new lists of queues; a port may be about to stop. Returns when nobody else uses it. */
+	void (*ports)(struct fp_box *box);
 	/* Any worker: a packet of protocol 240 or 112 to this box that came in on ifid. The mbuf is taken. */
 	void (*received)(struct fp_worker *w, void *mbuf, uint16_t ifid);
 };

@@ -125,6 +125,36 @@ choose_seqdiff(uint32_t random, uint32_t seq)
 	return random - seq != 0 ? random - seq : 1;
 }
 
+/*
+ * A learned flow that went on elsewhere since the peer's last news of it: its first packet here that fits no window any
+ * more says where its side stands now, and what it has seen of the other. Once for each side, forward only and within
+ * bounds; then windows are strict again. Nothing but segments of an open connection may do that.
+ */
+static bool
+reanchor(struct fp_state *st, int rev, const struct fp_tcp_seg *seg, uint32_t end, uint32_t ack, uint8_t ws, uint8_t wd,
+	uint32_t back)
+{
+	const uint16_t flag = rev ? FP_SF_REANCHOR_DST : FP_SF_REANCHOR_SRC;
+	struct fp_peer *s = &st->peer[rev], *d = &st->peer[!rev];
+	uint32_t seq = end - seg->len - !!(seg->flags & FP_TH_FIN), oldest_ack;
+
+	if (!(st->flags & flag) || (seg->flags & (FP_TH_SYN | FP_TH_RST | FP_TH_ACK)) != FP_TH_ACK ||
+	    s->state < FP_TCPS_ESTABLISHED || d->state < FP_TCPS_ESTABLISHED ||
+	    s->state >= FP_TCPS_TIME_WAIT || d->state >= FP_TCPS_TIME_WAIT)
+		return false;
+	oldest_ack = d->seqlo - ((uint32_t)FP_MAXACKWINDOW << ws);
+	if (seq - back > FP_REANCHOR_MAX || ack - oldest_ack > FP_REANCHOR_MAX)
+		return false;
+	if (FP_SEQ_GT(end, s->seqlo))
+		s->seqlo = end;
+	if (FP_SEQ_GT(end + max_u32(1, (uint32_t)d->max_win << wd), s->seqhi))
+		s->seqhi = end + max_u32(1, (uint32_t)d->max_win << wd);
+	if (FP_SEQ_GT(ack, d->seqlo))
+		d->seqlo = ack;
+	fp_state_flags_clear(st, flag);
+	return true;
+}
+
 enum fp_verdict
 fp_tcp_check(struct fp_state *st, int rev, const struct fp_tcp_seg *seg, uint32_t random, struct fp_tcp_verdict *v,
 	struct fp_track_out *out)
@@ -225,6 +255,10 @@ fp_tcp_check(struct fp_state *st, int rev, const struct fp_tcp_seg *seg, uint32_
 		v->loose = out->loose = 1;
 		return FP_V_PASS;
 	}
+
+	/* an empty segment was taken for one at seqlo above: here its own numbers count */
+	if (reanchor(st, rev, seg, seg->len == 0 && !(seg->flags & FP_TH_FIN) ? seg->seq : end, ack, ws, wd, back))
+		return FP_V_PASS;
 
 	/* Step F: both sides began, and what came fits neither. A half-open server is told to let go. */
 	if (s->state == FP_TCPS_SYN_SENT && d->state == FP_TCPS_SYN_SENT) {

@@ -65,6 +65,8 @@ struct fp_tcp_verdict {
 #define FP_SEQ_GEQ(a, b) ((int32_t)((a) - (b)) >= 0)
 
 #define FP_MAXACKWINDOW (0xffff + 1500)
+/* A learned flow may have moved on by so much since the peer's last news of it: a second at 8 Gbit/s. */
+#define FP_REANCHOR_MAX (1u << 30)
 
 /* First packet of a TCP state (spec 2). seqdiff: random ISN offset for modulate state, 0 otherwise. Sets peers, timeout, last_sec. */
 void fp_tcp_create(struct fp_state *st, const struct fp_tcp_seg *seg, uint32_t now_sec, uint32_t seqdiff);

@@ -296,6 +296,8 @@ fp_worker_end(struct fp_worker *w, bool housekeeping)
 {
 	if (housekeeping)
 		fp_housekeeping(w);
+	if (w->sync != NULL)
+		w->sync->turn(w);
 	if (w->n_tx_dirty != 0)
 		tx_flush_all(w);
 	rte_rcu_qsbr_quiescent(w->box->qs, w->id);
@@ -325,6 +327,8 @@ fp_worker_turn(struct fp_worker *w)
 		work += call_step(w);
 	if (likely(w->conf != NULL))
 		work += fp_housekeeping(w);
+	if (w->sync != NULL)
+		work += w->sync->turn(w);
 	if (w->n_tx_dirty != 0)
 		tx_flush_all(w);
 	w->last_packets = packets;
@@ -492,10 +496,6 @@ fp_main_drain(struct fp_box *box, unsigned max)
 				break;
 			case FP_PUNT_OVERLOAD:
 				fp_overload_punted(box, m[j]);
-				break;
-			case FP_PUNT_PROTO:
-				/* No protocol listens on this lcore yet. */
-				fp_main_drop(box, m[j], FP_D_LOCAL_PROTO);
 				break;
 			default:
 				fp_neigh_punted(box, m[j]);
