@@ -11,7 +11,7 @@
  * Rings: sync thread -> worker: slice.inbox (struct sync_msg_w, single producer, single consumer). Worker -> sync thread:
  * slice.outbox (struct sync_msg_t), likewise.
  *
- * Names of states. The id of a state made here says where its record is: worker and index are part of it (sync_id_*).
+ * Names of states. The id of a state made here says where its record is: worker and index are part of it (fp_id_make()).
  * Everything else is in the sync thread's own hash (idmap.c), as are halves that moved (slice.outbox tells). Whatever is
  * found is checked against the record, by the sync thread and again by the owner.
  */
@@ -25,15 +25,16 @@
 #include "sync/pfsync_codec.h"
 #include "sync/sync.h"
 
-#define SYNC_SLICE_THREAD 0xffffu	/* slice number of the sync thread in a twinpath peer's eyes */
+#define SYNC_SLICE_THREAD 0xffffu	/* slice numbers of the sync thread and of the main lcore in a twinpath peer's eyes */
+#define SYNC_SLICE_MAIN 0xfffeu
 
 /* ---- published configuration; immutable; main publishes with a release store, readers borrow until quiescent */
 struct sync_run {
 	bool up;			/* pfsync0 up, syncdev set and there, box runs */
 	bool link;			/* of syncdev */
 	bool defer;
-	bool flow_shared;		/* syncdev is a data port: workers receive, and pass on */
-	uint16_t ifid, port_id;
+	bool poll;			/* the sync thread polls the port: it is the cable alone; else workers pass on what comes */
+	uint16_t ifid, port_id, n_rxq;
 	uint16_t thread_txq;		/* own Tx queue of the sync thread or FP_TXQ_NONE: by worker 0's txreq ring */
 	uint16_t maxupd;
 	uint8_t af;			/* of the carrier: FP_AF_* */
@@ -86,16 +87,6 @@ _Static_assert(sizeof(struct sync_msg_w) % 4 == 0, "ring element");
 /* ---- worker -> sync thread */
 struct sync_msg_t { uint64_t id; uint32_t creatorid; uint32_t index; };	/* this state's record is now there; learned or moved */
 
-/* ---- names */
-/* Ids of states made here: counter 24 bits, worker 8, record index 32. */
-static inline uint64_t
-sync_id_make(uint32_t counter, unsigned worker, uint32_t index)
-{
-	return (uint64_t)counter << 40 | (uint64_t)worker << 32 | index;
-}
-static inline unsigned sync_id_worker(uint64_t id) { return id >> 32 & 0xff; }
-static inline uint32_t sync_id_index(uint64_t id) { return (uint32_t)id; }
-
 /* ---- counters: one block a thread, its only writer; sums are read relaxed (fp_count()) */
 struct sync_counts {
 	uint64_t sent[SYNC_UNKNOWN + 1], received[SYNC_UNKNOWN + 1], cnt[SYNC_CNT_MAX];
@@ -125,6 +116,13 @@ bool sync_packet_begin(struct sync_packet *pk, struct sync *s, const struct sync
 	enum sync_dialect d);
 /* pfsync lengths, our marks for a twinpath peer, IP header. m->data is the IP packet then. false: no message was in it (freed). */
 bool sync_packet_finish(struct sync_packet *pk, struct sync *s, const struct sync_run *run, unsigned slice, uint32_t seq);
+
+/* The clock of marks: microseconds of the TSC since it began, the same for all boxes of one host. */
+static inline uint64_t
+sync_tsc_us(const struct fp_box *box)
+{
+	return rte_rdtsc() / (box->tsc_hz / 1000000);
+}
 
 /* Our marks in a version 6 header (docs/pfsync.md): pad byte and the 16 bytes that pf ignores. */
 #define SYNC_MARK 0x54

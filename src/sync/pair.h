@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What pair.c, thread.c, slice.c, defer.c, packet.c and watch.c share: the object behind pfsync0. Owner of everything not
+ * marked otherwise: the main lcore.
+ */
+#ifndef SYNC_PAIR_H
+#define SYNC_PAIR_H
+
+#include <pthread.h>
+
+#include "sync/engine.h"
+
+#define SYNC_TXQ 64		/* packets that wait for the link, a slice */
+#define SYNC_QUEUE 65536u	/* entries of one queue, a slice; power of two */
+#define SYNC_DEFER_MAX 4096u	/* packets held, a slice; power of two */
+#define SYNC_DEFER_US 20000	/* pf: PFSYNC_DEFER_NSEC */
+
+struct sync_ent { uint64_t id; uint32_t index, creatorid; };
+struct sync_queue { uint32_t head, tail; struct sync_ent *v; };
+
+/* A packet that waits for its INS_ACK. */
+struct sync_held { struct rte_mbuf *m; uint64_t id, since_us; uint32_t index; };
+
+struct sync_slice {			/* owner: its worker */
+	struct sync *s;			/* [I] */
+	struct fp_worker *w;		/* [I] */
+	struct rte_ring *inbox, *outbox; /* [I] */
+	struct sync_queue ins, upd_c, upd, del, ack;
+	bool urgent;			/* flush at the end of this turn */
+	uint64_t lazy_us, oldest_us;	/* when the first entry came that nobody waits for; the first of all; 0 none */
+	uint64_t last_flush_us;
+	uint32_t seq;
+	struct sync_packet open;	/* of the bulk walk */
+	bool is_open;
+	unsigned n_tx;
+	struct rte_mbuf *tx[SYNC_TXQ];
+	struct sync_msg_w msg;		/* not finished */
+	bool msg_pending;
+	/* bulk walk */
+	bool bulk;
+	uint32_t bulk_cursor, bulk_gen, bulk_done; /* done: read by the sync thread */
+	uint32_t bulk_rate;
+	uint64_t bulk_us, bulk_credit;
+	/* repair walk */
+	uint32_t dirty_cursor;
+	uint64_t dirty_us;
+	/* deferral: FIFO of held packets, and where to find one by its record */
+	struct sync_held *held;		/* [SYNC_DEFER_MAX] ring */
+	uint32_t held_head, held_tail;
+	uint32_t *held_at;		/* [2 * SYNC_DEFER_MAX] 1 + position in the ring, hashed by record */
+	struct sync_counts cnt;
+	struct sync_hist defer_hist;
+};
+
+struct sync {
+	struct fp_box *box;
+	struct sync_conf conf;
+	struct sync_run *run;		/* published with release */
+	uint8_t dialect;		/* enum sync_dialect that we send; written by main and the sync thread, one byte */
+	bool marks;			/* the peer is a twin: our marks go out. Writer: sync thread */
+	uint64_t heard5_us, heard6_us, twin_us; /* sync thread */
+	unsigned twin_hits;		/* sync thread */
+	struct sync_slice *slices[FP_MAX_WORKERS];
+	unsigned n_slices;
+	struct sync_thread t;
+	struct rte_mempool *pool;
+	uint16_t pool_room;
+	struct rte_ring *rx;		/* workers -> sync thread: packets of protocol 240 that came in on a shared port */
+	struct rte_ring *unresolved;	/* sync thread -> main: IP packets whose next hop must be asked for */
+	pthread_t thread;
+	bool thread_runs;
+	uint32_t turn;			/* turns of the sync thread, its writer */
+	bool thread_stop;		/* main -> thread, relaxed */
+	uint32_t events;		/* main -> thread: bits 1 << enum sync_bulk_event, taken with exchange */
+	unsigned thread_cpu;		/* UINT_MAX: floats beside the main lcore */
+	unsigned thread_lcore;
+	bool on_main;			/* no thread: fp_box_poll() does its work (tests, rigs) */
+	bool enabled;			/* workers have hooks */
+	uint64_t last_poll_us;
+	void *watch;			/* watch.c: monitors, capture */
+	struct sync_counts base;	/* `clear sync` */
+	struct sync_counts main_cnt;
+	uint32_t main_seq;
+	uint32_t generation;		/* of the box's configuration that run was made from */
+	bool t_ready;			/* receiver has its memory */
+	bool failed;			/* could not be enabled; why */
+	char why[128];
+};
+
+/* Tests: no thread, fp_box_poll() takes its turns. Before it is up. */
+void sync_no_thread(struct sync *s);
+
+/* thread.c */
+int sync_thread_start(struct sync *s, struct fp_err *err);
+void sync_thread_stop(struct sync *s);
+unsigned sync_thread_turn(struct sync *s);	/* one turn, on whatever thread it is */
+/* slice.c */
+struct sync_slice *sync_slice_create(struct sync *s, struct fp_worker *w);
+void sync_slice_destroy(struct sync_slice *sl);
+unsigned sync_slice_turn(struct fp_worker *w);
+void sync_slice_reset(struct sync_slice *sl);	/* on the worker: forget all that waits; positions are reset by pair.c */
+extern const struct fp_sync_hooks sync_hooks;
+/* hooks of pair.c and thread.c */
+void sync_cleared(struct fp_box *box, const char *ifname);
+void sync_poll(struct fp_box *box);
+void sync_ports(struct fp_box *box);
+void sync_received(struct fp_worker *w, void *mbuf, uint16_t ifid);
+/* defer.c */
+bool sync_defer_hold(struct fp_worker *w, struct fp_pkt *p, struct fp_state *st);
+void sync_defer_moved(struct sync_slice *sl, const struct fp_state *from, struct fp_state *to);
+void sync_defer_turn(struct sync_slice *sl);
+void sync_defer_flush(struct sync_slice *sl);
+/* packet.c: Ethernet in front. 1: ready to transmit; 0: taken over (waits for its neighbour); -1: no way to the peer (freed). */
+int sync_packet_l2(struct sync *s, const struct sync_run *run, const struct fp_conf *conf, struct rte_mbuf *m);
+/* What a twin writes into the IP identification, so that twins know each other without a byte that others would see. */
+uint16_t sync_twin_ident(const uint8_t *payload, size_t len);
+/* watch.c */
+void sync_watch_packet(struct sync *s, bool out, const uint8_t *payload, size_t len);
+bool sync_watch_capturing(const struct sync *s);
+void sync_watch_poll(struct sync *s);
+void sync_watch_fini(struct sync *s);
+
+#endif

@@ -1,0 +1,721 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A slice: what the states of one worker have to tell the peer. Everything here runs on that worker.
+ *
+ * Queues hold names of records, never contents: a packet is built at the end of a turn, from what the states are then, so
+ * further changes collapse into a waiting entry. An entry whose state has gone, or moved on to another queue, is passed
+ * over. Order inside a packet: INS_ACK, UPD_C, DEL_C, INS, UPD (spec/pfsync-behaviour.md A3).
+ *
+ * When: changes that the peer must know (states made, ended, changed) at the end of the turn that saw them, but not more
+ * often than every `set sync coalesce` while the link is busy, so that packets fill; windows that merely moved wait for
+ * company, `set sync hold` at the most. An acknowledgement, a held packet, an answer, a correction: at once.
+ *
+ * When the link does not take a packet it waits here (up to SYNC_TXQ of them), then nothing more is built, then queues
+ * fill, then states are marked dirty and found again by a slow walk over the shard. The packet path never waits.
+ */
+#include <errno.h>
+#include <netinet/in.h>
+#include <string.h>
+
+#include <rte_malloc.h>
+
+#include "fastpath/states.h"
+#include "sync/pair.h"
+
+#define BUILD_MAX 32u		/* packets built in one turn */
+#define INBOX_MAX 64u		/* messages applied in one turn */
+#define INBOX_SIZE 16384u
+#define OUTBOX_SIZE 4096u
+#define BULK_RECORDS 16u	/* looked at between two checks of the link */
+#define BULK_TURN 8u		/* ... so often in a turn */
+#define DIRTY_US 1000
+#define DIRTY_RECORDS 64u
+#define FIGHT_SEC 2		/* pf: "peer is fighting for this state" */
+#define REANCHOR_SEC 3		/* how long after its last news a learned flow may re-anchor */
+
+/* ---- queues */
+static inline unsigned
+queue_len(const struct sync_queue *q)
+{
+	return q->head - q->tail;
+}
+
+static inline bool
+queue_put(struct sync_queue *q, uint64_t id, uint32_t index, uint32_t creatorid)
+{
+	if (unlikely(q->head - q->tail == SYNC_QUEUE))
+		return false;
+	q->v[q->head++ & (SYNC_QUEUE - 1)] = (struct sync_ent){ .id = id, .index = index, .creatorid = creatorid };
+	return true;
+}
+
+static inline void
+note_change(struct sync_slice *sl, bool urgent)
+{
+	if (sl->oldest_us == 0)
+		sl->oldest_us = sl->w->now_us;
+	if (urgent)
+		sl->urgent = true;
+	else if (sl->lazy_us == 0)
+		sl->lazy_us = sl->w->now_us;
+}
+
+static struct sync_queue *
+queue_of(struct sync_slice *sl, unsigned pos)
+{
+	return pos == FP_SYNC_INS ? &sl->ins : pos == FP_SYNC_UPD_C ? &sl->upd_c : &sl->upd;
+}
+
+/* Take a half to a position with a queue. A record has one entry in a queue, whichever of its halves are meant. */
+static void
+queue_half(struct sync_slice *sl, struct fp_state *st, int half, unsigned pos)
+{
+	bool there = st->halves >> !half & 1 && fp_sync_pos_get(st, !half) == pos;
+
+	if (!there && !queue_put(queue_of(sl, pos), st->id[half], fp_table_index(sl->w->table, st), 0)) {
+		pos = pos == FP_SYNC_INS ? FP_SYNC_DIRTY_INS : FP_SYNC_DIRTY_UPD;
+		fp_count(&sl->cnt.dirty, 1);
+		fp_count(&sl->cnt.dirty_total, 1);
+	}
+	fp_sync_pos_set(st, half, pos);
+}
+
+/* ---- hooks */
+static void
+inserted(struct fp_worker *w, struct fp_state *st, int half)
+{
+	struct sync_slice *sl = w->slice;
+
+	if (st->hflags[half] & FP_HF_NO_SYNC || st->key.proto == SYNC_IPPROTO) {
+		fp_sync_pos_set(st, half, FP_SYNC_DEAD);
+		return;
+	}
+	queue_half(sl, st, half, FP_SYNC_INS);
+	note_change(sl, true);
+}
+
+static void
+touched(struct fp_worker *w, struct fp_state *st, unsigned halves, bool transition)
+{
+	struct sync_slice *sl = w->slice;
+	bool urgent = transition;
+
+	if (unlikely(st->flags & (FP_SF_FIGHT | FP_SF_REANCHOR_SRC | FP_SF_REANCHOR_DST))) {
+		uint8_t age = (uint8_t)(w->now_sec - st->sync_updates);
+
+		if (!(st->flags & FP_SF_FIGHT)) {
+			/* learned, and here is its first packet: the time to re-anchor begins */
+			fp_state_flags_set(st, FP_SF_FIGHT);
+			st->sync_updates = (uint8_t)w->now_sec;
+		} else if (age < FIGHT_SEC) {
+			urgent = true;
+		} else if (age >= REANCHOR_SEC) {
+			fp_state_flags_clear(st, FP_SF_FIGHT | FP_SF_REANCHOR_SRC | FP_SF_REANCHOR_DST);
+			st->sync_updates = 0;
+		}
+	} else if (st->sync_updates >= w->sync_maxupd) {
+		urgent |= st->key.proto == IPPROTO_TCP;
+		st->sync_updates = 0;
+	}
+	for (int h = 0; h < 2; h++) {
+		if (!(halves & st->halves & 1u << h))
+			continue;
+		switch (fp_sync_pos_get(st, h)) {
+		case FP_SYNC_NONE:
+			queue_half(sl, st, h, FP_SYNC_UPD_C);
+			note_change(sl, urgent);
+			break;
+		case FP_SYNC_UPD_C:
+		case FP_SYNC_UPD:
+			fp_count(&sl->cnt.collapsed, 1);
+			if (urgent)
+				sl->urgent = true;
+			break;
+		}
+	}
+}
+
+static void
+removed(struct fp_worker *w, struct fp_state *st, int half)
+{
+	struct sync_slice *sl = w->slice;
+	unsigned pos = fp_sync_pos_get(st, half);
+
+	fp_sync_pos_set(st, half, FP_SYNC_DEAD);
+	if (pos == FP_SYNC_DIRTY_INS || pos == FP_SYNC_DIRTY_UPD)
+		fp_count(&sl->cnt.dirty, -1);
+	if (pos == FP_SYNC_DEAD)
+		return;
+	if (pos == FP_SYNC_INS || pos == FP_SYNC_DIRTY_INS) {
+		fp_count(&sl->cnt.annihilated, 1);
+		return;
+	}
+	if (st->hflags[half] & FP_HF_NO_SYNC)
+		return;
+	if (!queue_put(&sl->del, st->id[half], 0, st->creatorid))
+		fp_count(&sl->cnt.deletes_lost, 1);
+	else
+		note_change(sl, true);
+}
+
+static void
+moved(struct fp_worker *w, struct fp_state *st, int half, const struct fp_state *from)
+{
+	struct sync_slice *sl = w->slice;
+	unsigned pos = fp_sync_pos_get(st, half);
+
+	fp_sync_pos_set(st, !half, FP_SYNC_NONE);
+	fp_sync_pos_set((struct fp_state *)(uintptr_t)from, half, FP_SYNC_NONE);
+	if (pos == FP_SYNC_INS || pos == FP_SYNC_UPD_C || pos == FP_SYNC_UPD)
+		queue_half(sl, st, half, pos);
+	if (st->flags & FP_SF_DEFERRED)
+		sync_defer_moved(sl, from, st);
+	sync_slice_tell(sl, st->id[half], st->creatorid, fp_table_index(w->table, st));
+}
+
+/* ---- for apply.c */
+void
+sync_slice_queue_upd(struct sync_slice *sl, struct fp_state *st, unsigned halves)
+{
+	/* the other half goes along: what is one record here stays one there */
+	(void)halves;
+	for (int h = 0; h < 2; h++) {
+		unsigned pos = fp_sync_pos_get(st, h);
+
+		if (st->halves >> h & 1 && (pos == FP_SYNC_NONE || pos == FP_SYNC_UPD_C))
+			queue_half(sl, st, h, FP_SYNC_UPD);
+	}
+	note_change(sl, true);
+	sl->last_flush_us = 0;
+}
+
+void
+sync_slice_queue_upd_c(struct sync_slice *sl, struct fp_state *st, unsigned halves)
+{
+	(void)halves;
+	for (int h = 0; h < 2; h++)
+		if (st->halves >> h & 1 && fp_sync_pos_get(st, h) == FP_SYNC_NONE)
+			queue_half(sl, st, h, FP_SYNC_UPD_C);
+	note_change(sl, true);
+	sl->last_flush_us = 0;
+}
+
+void
+sync_slice_queue_ack(struct sync_slice *sl, uint64_t id, uint32_t creatorid)
+{
+	if (queue_put(&sl->ack, id, 0, creatorid)) {
+		note_change(sl, true);
+		sl->last_flush_us = 0;
+	}
+}
+
+struct sync_counts *
+sync_slice_counts(struct sync_slice *sl)
+{
+	return &sl->cnt;
+}
+
+void
+sync_slice_tell(struct sync_slice *sl, uint64_t id, uint32_t creatorid, uint32_t index)
+{
+	struct sync_msg_t m = { .id = id, .creatorid = creatorid, .index = index };
+
+	/* full: the state is found by its key when the peer sends it whole */
+	rte_ring_sp_enqueue_elem(sl->outbox, &m, sizeof(m));
+}
+
+/* ---- transmit */
+static void
+tx_try(struct sync_slice *sl, const struct sync_run *run)
+{
+	struct fp_worker *w = sl->w;
+	unsigned n = sl->n_tx, sent;
+	uint16_t queue, owner;
+
+	if (n == 0)
+		return;
+	queue = w->tx[run->port_id].queue;
+	owner = w->tx[run->port_id].owner;
+	if (queue != FP_TXQ_NONE)
+		sent = rte_eth_tx_burst(run->port_id, queue, sl->tx, n);
+	else if (owner != FP_TXQ_NONE)
+		sent = rte_ring_mp_enqueue_burst(w->box->workers[owner]->txreq, (void **)sl->tx, n, NULL);
+	else
+		sent = 0;
+	if (sent == n) {
+		sl->n_tx = 0;
+		return;
+	}
+	fp_count(&sl->cnt.tx_retries, 1);
+	memmove(sl->tx, sl->tx + sent, (n - sent) * sizeof(sl->tx[0]));
+	sl->n_tx = n - sent;
+}
+
+/* A finished packet into the list; there is room (callers look). */
+static void
+emit(struct sync_slice *sl, const struct sync_run *run, struct sync_packet *pk)
+{
+	struct fp_worker *w = sl->w;
+
+	if (!sync_packet_finish(pk, sl->s, run, w->id, sl->seq))
+		return;
+	sl->seq++;
+	fp_count(&sl->cnt.sent_packets, 1);
+	fp_count(&sl->cnt.sent_bytes, pk->m->pkt_len);
+	fp_count(&sl->cnt.cnt[run->af == FP_AF_INET ? SYNC_CNT_opackets : SYNC_CNT_opackets6], 1);
+	switch (sync_packet_l2(sl->s, run, w->conf, pk->m)) {
+	case 1:
+		sl->tx[sl->n_tx++] = pk->m;
+		break;
+	case 0:
+		fp_punt(w, pk->m, FP_PUNT_NEIGH_MISS, run->ifid);
+		break;
+	default:
+		fp_count(&sl->cnt.cnt[SYNC_CNT_oerrors], 1);
+	}
+	pk->m = NULL;
+}
+
+/* ---- building */
+enum put { PUT_OK, PUT_FULL, PUT_NOT };
+
+static void
+watch(struct sync_slice *sl, enum sync_kind kind, const struct sync_ident *id, const struct sync_state *st)
+{
+	struct sync_event ev = { .time_us = sl->w->now_us, .out = true, .kind = kind, .id = id->id, .creatorid = id->creatorid };
+
+	if (st != NULL) {
+		ev.has_state = true;
+		ev.state = *st;
+	}
+	sync_event_put(sl->s, sl->w->id, &ev);
+}
+
+static bool
+put_state(struct sync_slice *sl, struct sync_packet *pk, enum sync_kind kind, const struct fp_state *st, int half,
+	enum put *res)
+{
+	enum sync_dialect d = pk->out.dialect;
+	struct sync_state v;
+
+	sync_export(sl->w, st, half, &v);
+	if (d != SYNC_6 && sync_state_convert(&v, SYNC_6, d) != 0) {
+		*res = PUT_NOT;
+		return true;
+	}
+	if (!sync_out_state(&pk->out, kind, &v)) {
+		*res = PUT_FULL;
+		return false;
+	}
+	fp_count(&sl->cnt.sent[kind], 1);
+	if (unlikely(sync_watched(sl->s)))
+		watch(sl, kind, &(struct sync_ident){ v.id, v.creatorid }, &v);
+	return true;
+}
+
+/* Bytes that a message takes with a subheader of its own. */
+static size_t
+state_room(enum sync_dialect d)
+{
+	return sync_state_size(d) + SYNC_SUB_SIZE;
+}
+
+/* All halves of the record that are in this position, together in one packet or not at all. */
+static enum put
+put_record(struct sync_slice *sl, struct sync_packet *pk, struct fp_state *st, unsigned pos)
+{
+	enum sync_kind kind = pos == FP_SYNC_INS ? SYNC_INS : pos == FP_SYNC_UPD ? SYNC_UPD : SYNC_UPD_C;
+	unsigned mask = 0;
+	enum put res = PUT_OK;
+	size_t each = kind == SYNC_UPD_C ? SYNC_UPDC_SIZE + SYNC_SUB_SIZE : state_room(pk->out.dialect);
+
+	for (int h = 0; h < 2; h++)
+		if (st->halves >> h & 1 && fp_sync_pos_get(st, h) == pos)
+			mask |= 1u << h;
+	/* the receiver keeps both in one record only as long as both say the same */
+	if (pos == FP_SYNC_UPD_C && st->halves == FP_HALVES_BOTH)
+		for (int h = 0; h < 2; h++)
+			if (fp_sync_pos_get(st, h) == FP_SYNC_NONE)
+				mask |= 1u << h;
+	if (mask == 3 && pk->out.len + 2 * each + SYNC_SUB_SIZE > pk->out.size)
+		return PUT_FULL;
+	for (int h = 0; h < 2; h++) {
+		if (!(mask >> h & 1))
+			continue;
+		if (kind == SYNC_UPD_C) {
+			struct sync_upd_c u;
+
+			sync_export_upd_c(sl->w, st, h, &u);
+			if (!sync_out_upd_c(&pk->out, &u))
+				return PUT_FULL;
+			fp_count(&sl->cnt.sent[kind], 1);
+			if (unlikely(sync_watched(sl->s)))
+				watch(sl, kind, &(struct sync_ident){ u.id, u.creatorid }, NULL);
+		} else if (!put_state(sl, pk, kind, st, h, &res)) {
+			return res;
+		}
+		fp_sync_pos_set(st, h, FP_SYNC_NONE);
+	}
+	if (!(st->flags & FP_SF_FIGHT))
+		st->sync_updates = 0;
+	return PUT_OK;
+}
+
+static struct fp_state *
+entry_record(struct sync_slice *sl, const struct sync_ent *e)
+{
+	struct fp_state *st = fp_table_record(sl->w->table, e->index);
+
+	/* our own records: freed ones are marked, reused ones have other names */
+	if (st->flags & FP_SF_DEAD || (st->id[0] != e->id && st->id[1] != e->id))
+		return NULL;
+	return st;
+}
+
+static bool
+fill_records(struct sync_slice *sl, struct sync_packet *pk, struct sync_queue *q, unsigned pos)
+{
+	while (queue_len(q) > 0) {
+		const struct sync_ent *e = &q->v[q->tail & (SYNC_QUEUE - 1)];
+		struct fp_state *st = entry_record(sl, e);
+
+		if (q->head - q->tail > 4)
+			fp_table_prefetch_record(sl->w->table, q->v[(q->tail + 4) & (SYNC_QUEUE - 1)].index);
+		if (st != NULL && put_record(sl, pk, st, pos) == PUT_FULL)
+			return false;
+		q->tail++;
+	}
+	return true;
+}
+
+static bool
+fill_idents(struct sync_slice *sl, struct sync_packet *pk, struct sync_queue *q, enum sync_kind kind)
+{
+	while (queue_len(q) > 0) {
+		const struct sync_ent *e = &q->v[q->tail & (SYNC_QUEUE - 1)];
+		struct sync_ident id = { .id = e->id, .creatorid = e->creatorid };
+
+		if (!sync_out_ident(&pk->out, kind, &id))
+			return false;
+		fp_count(&sl->cnt.sent[kind], 1);
+		if (unlikely(sync_watched(sl->s)))
+			watch(sl, kind, &id, NULL);
+		q->tail++;
+	}
+	return true;
+}
+
+static unsigned
+waiting(const struct sync_slice *sl)
+{
+	return queue_len(&sl->ack) + queue_len(&sl->upd_c) + queue_len(&sl->del) + queue_len(&sl->ins) + queue_len(&sl->upd);
+}
+
+/* Build and send until nothing waits, or enough for one turn. */
+static unsigned
+flush(struct sync_slice *sl, const struct sync_run *run)
+{
+	enum sync_dialect d = sync_dialect_get(sl->s);
+	struct sync_packet pk;
+	unsigned built = 0;
+
+	while (waiting(sl) > 0 && built < BUILD_MAX && sl->n_tx < SYNC_TXQ - 1) {
+		unsigned before = waiting(sl);
+
+		if (!sync_packet_begin(&pk, sl->s, run, sl->s->pool, d)) {
+			/* pf drops what waits; here it waits on */
+			fp_count(&sl->cnt.cnt[SYNC_CNT_onomem], 1);
+			break;
+		}
+		pk.oldest_us = sl->oldest_us;
+		if (fill_idents(sl, &pk, &sl->ack, SYNC_INS_ACK) && fill_records(sl, &pk, &sl->upd_c, FP_SYNC_UPD_C) &&
+		    fill_idents(sl, &pk, &sl->del, SYNC_DEL_C) && fill_records(sl, &pk, &sl->ins, FP_SYNC_INS))
+			fill_records(sl, &pk, &sl->upd, FP_SYNC_UPD);
+		emit(sl, run, &pk);
+		built++;
+		if (waiting(sl) == before)
+			break; /* a packet too small for a record: refused when the MTU was set */
+	}
+	sl->last_flush_us = sl->w->now_us;
+	if (waiting(sl) == 0) {
+		sl->urgent = false;
+		sl->lazy_us = sl->oldest_us = 0;
+	}
+	return built;
+}
+
+/* ---- walks: bulk, repair */
+static bool
+walk_open(struct sync_slice *sl, const struct sync_run *run)
+{
+	if (!sl->is_open) {
+		if (!sync_packet_begin(&sl->open, sl->s, run, sl->s->pool, sync_dialect_get(sl->s))) {
+			fp_count(&sl->cnt.cnt[SYNC_CNT_onomem], 1);
+			return false;
+		}
+		sl->is_open = true;
+	}
+	return true;
+}
+
+static void
+walk_close(struct sync_slice *sl, const struct sync_run *run)
+{
+	if (sl->is_open)
+		emit(sl, run, &sl->open);
+	sl->is_open = false;
+}
+
+struct bulk_arg { struct sync_slice *sl; const struct sync_run *run; unsigned packets; bool nomem; };
+
+static void
+bulk_record(struct fp_state *st, void *arg)
+{
+	struct bulk_arg *a = arg;
+	struct sync_slice *sl = a->sl;
+	unsigned n = 0;
+
+	for (int h = 0; h < 2; h++)
+		n += st->halves >> h & 1 && !(st->hflags[h] & (FP_HF_NO_SYNC | FP_HF_PURGE));
+	if (n == 0 || a->nomem)
+		return;
+	if (sl->is_open && sl->open.out.len + n * state_room(sl->open.out.dialect) + SYNC_SUB_SIZE > sl->open.out.size) {
+		walk_close(sl, a->run);
+		a->packets++;
+	}
+	if (!walk_open(sl, a->run)) {
+		a->nomem = true;
+		return;
+	}
+	for (int h = 0; h < 2; h++) {
+		enum put res = PUT_OK;
+
+		if (!(st->halves >> h & 1) || st->hflags[h] & (FP_HF_NO_SYNC | FP_HF_PURGE))
+			continue;
+		if (!put_state(sl, &sl->open, SYNC_UPD, st, h, &res)) {	/* a packet of one record only */
+			walk_close(sl, a->run);
+			a->packets++;
+			if (!walk_open(sl, a->run) || !put_state(sl, &sl->open, SYNC_UPD, st, h, &res)) {
+				a->nomem = true;
+				return;
+			}
+		}
+		fp_count(&sl->cnt.bulk_sent, 1);
+	}
+}
+
+static unsigned
+bulk_turn(struct sync_slice *sl, const struct sync_run *run)
+{
+	struct bulk_arg a = { .sl = sl, .run = run };
+	unsigned work = 0;
+
+	if (sl->bulk_rate != 0) {
+		/* the share of this worker, saved up for 20 ms at the most */
+		uint64_t dt = sl->w->now_us - sl->bulk_us;
+
+		sl->bulk_us = sl->w->now_us;
+		sl->bulk_credit = RTE_MIN(sl->bulk_credit + dt * sl->bulk_rate, 20000ul * sl->bulk_rate);
+	}
+	for (unsigned i = 0; i < BULK_TURN && sl->n_tx < SYNC_TXQ / 2; i++) {
+		uint32_t from = sl->bulk_cursor;
+
+		if (sl->bulk_rate != 0 && sl->bulk_credit < 1000ul * sl->s->n_slices)
+			break;
+		a.packets = 0;
+		sl->bulk_cursor = fp_table_walk(sl->w->table, from, sl->bulk_rate != 0 ? 2 : BULK_RECORDS, bulk_record, &a);
+		work++;
+		if (a.nomem) {	/* these records again, later; the peer takes repetitions */
+			sl->bulk_cursor = from;
+			break;
+		}
+		if (sl->bulk_rate != 0)
+			sl->bulk_credit -= RTE_MIN(sl->bulk_credit, 1000ul * sl->s->n_slices * a.packets);
+		if (sl->bulk_cursor == 0) {
+			walk_close(sl, run);
+			sl->bulk = false;
+			break;
+		}
+	}
+	tx_try(sl, run);
+	if (!sl->bulk && sl->n_tx == 0)
+		/* release: what was sent before END goes out before it */
+		__atomic_store_n(&sl->bulk_done, sl->bulk_gen, __ATOMIC_RELEASE);
+	return work;
+}
+
+uint32_t
+sync_slice_bulk_done(const struct sync *s, unsigned worker)
+{
+	return __atomic_load_n(&s->slices[worker]->bulk_done, __ATOMIC_ACQUIRE);
+}
+
+static void
+dirty_record(struct fp_state *st, void *arg)
+{
+	struct sync_slice *sl = arg;
+
+	for (int h = 0; h < 2; h++) {
+		unsigned pos = fp_sync_pos_get(st, h);
+
+		if (!(st->halves >> h & 1) || (pos != FP_SYNC_DIRTY_INS && pos != FP_SYNC_DIRTY_UPD))
+			continue;
+		fp_count(&sl->cnt.dirty, -1);
+		queue_half(sl, st, h, pos == FP_SYNC_DIRTY_INS ? FP_SYNC_INS : FP_SYNC_UPD);
+		note_change(sl, false);
+	}
+}
+
+/* ---- the turn */
+unsigned
+sync_slice_turn(struct fp_worker *w)
+{
+	struct sync_slice *sl = w->slice;
+	const struct sync_run *run = sync_run_get(sl->s);
+	uint32_t coalesce = __atomic_load_n(&w->box->params->sync_coalesce_us, __ATOMIC_RELAXED);
+	uint32_t hold = __atomic_load_n(&w->box->params->sync_hold_us, __ATOMIC_RELAXED);
+	unsigned work = 0;
+
+	if (w->conf == NULL)
+		return 0;
+	for (unsigned i = 0; i < INBOX_MAX; i++) {
+		if (!sl->msg_pending) {
+			if (rte_ring_sc_dequeue_elem(sl->inbox, &sl->msg, sizeof(sl->msg)) != 0)
+				break;
+			sl->msg_pending = true;
+			if (sl->msg.kind == SYNC_M_BULK) {
+				sl->bulk = true;
+				sl->bulk_cursor = 0;
+				sl->bulk_gen = sl->msg.gen;
+				sl->bulk_rate = sl->msg.rate;
+				sl->bulk_us = w->now_us;
+				sl->bulk_credit = 0;
+				sl->msg_pending = false;
+				continue;
+			}
+		}
+		work++;
+		if (!sync_apply(w, sl, &sl->msg))
+			break;
+		sl->msg_pending = false;
+	}
+	if (sl->held_head != sl->held_tail)
+		sync_defer_turn(sl);
+	if (unlikely(run == NULL || !run->up))
+		return work;
+	if (unlikely(!run->link)) {
+		if (sl->bulk) {
+			sl->bulk = false;
+			__atomic_store_n(&sl->bulk_done, sl->bulk_gen, __ATOMIC_RELEASE);
+		}
+		return work;
+	}
+	tx_try(sl, run);
+	if (unlikely(sl->cnt.dirty != 0 && w->now_us - sl->dirty_us >= DIRTY_US && waiting(sl) < SYNC_QUEUE / 4)) {
+		sl->dirty_us = w->now_us;
+		sl->dirty_cursor = fp_table_walk(w->table, sl->dirty_cursor, DIRTY_RECORDS, dirty_record, sl);
+	}
+	if ((sl->urgent && w->now_us - sl->last_flush_us >= coalesce) || (sl->lazy_us != 0 && w->now_us - sl->lazy_us >= hold)) {
+		work += flush(sl, run);
+		tx_try(sl, run);
+	} else if (sl->urgent) {
+		work++; /* no sleep before it is out */
+	}
+	if (sl->bulk || sl->bulk_done != sl->bulk_gen)
+		work += bulk_turn(sl, run);
+	return work;
+}
+
+void
+sync_slice_reset(struct sync_slice *sl)
+{
+	struct sync_queue *q[] = { &sl->ins, &sl->upd_c, &sl->upd, &sl->del, &sl->ack };
+
+	for (unsigned i = 0; i < RTE_DIM(q); i++)
+		q[i]->head = q[i]->tail = 0;
+	sync_defer_flush(sl);
+	rte_pktmbuf_free_bulk(sl->tx, sl->n_tx);
+	sl->n_tx = 0;
+	if (sl->is_open)
+		rte_pktmbuf_free(sl->open.m);
+	sl->is_open = sl->bulk = sl->urgent = sl->msg_pending = false;
+	sl->bulk_done = sl->bulk_gen;
+	sl->lazy_us = sl->oldest_us = 0;
+	sl->cnt.dirty = 0;
+	while (rte_ring_sc_dequeue_elem(sl->inbox, &sl->msg, sizeof(sl->msg)) == 0)
+		if (sl->msg.kind == SYNC_M_INSERT)
+			fp_table_alloc_cancel(sl->w->table, fp_table_record(sl->w->table, sl->msg.index), false);
+}
+
+const struct fp_sync_hooks sync_hooks = {
+	.inserted = inserted,
+	.touched = touched,
+	.removed = removed,
+	.moved = moved,
+	.defer = sync_defer_hold,
+	.turn = sync_slice_turn,
+	.cleared = sync_cleared,
+	.poll = sync_poll,
+	.ports = sync_ports,
+	.received = sync_received,
+};
+
+/* ---- life; main lcore */
+static struct rte_ring *
+make_ring(const struct fp_worker *w, const char *what, unsigned esize, unsigned n)
+{
+	char name[RTE_RING_NAMESIZE];
+
+	snprintf(name, sizeof(name), "sy%x%s%u", (unsigned)((uintptr_t)w->box >> 6), what, w->id);
+	return rte_ring_create_elem(name, esize, n, w->socket, RING_F_SP_ENQ | RING_F_SC_DEQ);
+}
+
+struct sync_slice *
+sync_slice_create(struct sync *s, struct fp_worker *w)
+{
+	struct sync_slice *sl = rte_zmalloc_socket("sync_slice", sizeof(*sl), RTE_CACHE_LINE_SIZE, w->socket);
+	struct sync_queue *q[5];
+
+	if (sl == NULL)
+		return NULL;
+	sl->s = s;
+	sl->w = w;
+	q[0] = &sl->ins;
+	q[1] = &sl->upd_c;
+	q[2] = &sl->upd;
+	q[3] = &sl->del;
+	q[4] = &sl->ack;
+	sl->inbox = make_ring(w, "i", sizeof(struct sync_msg_w), INBOX_SIZE);
+	sl->outbox = make_ring(w, "o", sizeof(struct sync_msg_t), OUTBOX_SIZE);
+	sl->held = rte_zmalloc_socket("sync_held", SYNC_DEFER_MAX * sizeof(*sl->held), 0, w->socket);
+	sl->held_at = rte_zmalloc_socket("sync_held", 2 * SYNC_DEFER_MAX * sizeof(*sl->held_at), 0, w->socket);
+	for (unsigned i = 0; i < 5; i++) {
+		q[i]->v = rte_zmalloc_socket("sync_queue", SYNC_QUEUE * sizeof(struct sync_ent), 0, w->socket);
+		if (q[i]->v == NULL)
+			goto nomem;
+	}
+	if (sl->inbox != NULL && sl->outbox != NULL && sl->held != NULL && sl->held_at != NULL)
+		return sl;
+nomem:
+	sync_slice_destroy(sl);
+	return NULL;
+}
+
+void
+sync_slice_destroy(struct sync_slice *sl)
+{
+	if (sl == NULL)
+		return;
+	if (sl->inbox != NULL)
+		sync_slice_reset(sl);
+	rte_ring_free(sl->inbox);
+	rte_ring_free(sl->outbox);
+	rte_free(sl->ins.v);
+	rte_free(sl->upd_c.v);
+	rte_free(sl->upd.v);
+	rte_free(sl->del.v);
+	rte_free(sl->ack.v);
+	rte_free(sl->held);
+	rte_free(sl->held_at);
+	rte_free(sl);
+}
