@@ -43,7 +43,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		data += 3;
 		size -= 3;
 		if (side == 2) {
-			r->skip_us += len * 10000;
+			rig_skip_us(r, len * 10000);
 			continue;
 		}
 		if (len > size)

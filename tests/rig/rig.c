@@ -12,6 +12,7 @@
 
 #include "fastpath/burst.h"
 #include "fastpath/worker.h"
+#include "sync/pair.h"
 
 static bool eal_up;
 
@@ -54,16 +55,46 @@ rig_load(struct rig *r, const char *rules)
 	return rc;
 }
 
-struct rig *
-rig_create(const char *rules)
+static uint16_t
+catch_cable(uint16_t port, uint16_t queue, struct rte_mbuf *m[], uint16_t n, void *arg)
 {
-	static char *eal[] = { "rig", "--no-huge", "--no-pci", "--no-shconf", "--no-telemetry", "-l", "0", "-m", "256",
+	struct rig *r = arg;
+
+	for (uint16_t i = 0; i < n; i++) {
+		if (r->n_cable == RIG_CABLE) {
+			r->n_cable_lost++;
+			continue;
+		}
+		rte_pktmbuf_refcnt_update(m[i], 1); /* net_null frees what it "sends" */
+		r->cable[r->n_cable++] = m[i];
+	}
+	return n;
+}
+
+static int
+attach(struct fp_box *box, unsigned nr, const char *name, struct fp_err *err)
+{
+	char dev[64];
+
+	snprintf(dev, sizeof(dev), "net_null%u,no-rx=1", nr);
+	return fp_port_attach(box, dev, name, err);
+}
+
+struct rig *
+rig_create_n(const char *rules, unsigned n, bool sync, unsigned limit)
+{
+	static char *eal[] = { "rig", "--no-huge", "--no-pci", "--no-shconf", "--no-telemetry", "-l", "0", "-m", "512",
 		"--log-level=*:error", NULL };
-	struct fp_box_conf bc = { .name = "rig" };
+	char name[16], states[16], addr[32];
+	struct fp_box_conf bc = { .name = name };
 	struct rig *r = calloc(1, sizeof(*r));
 	struct fp_if_info info;
 	struct fp_err err = { "" };
+	struct sync *s = NULL;
 
+	snprintf(name, sizeof(name), "rig%u", n);
+	snprintf(states, sizeof(states), "%u", limit);
+	snprintf(addr, sizeof(addr), "169.254.240.%u/24", n + 1);
 	if (!eal_up && rte_eal_init(10, eal) < 0) {
 		fprintf(stderr, "rig: EAL did not start\n");
 		free(r);
@@ -72,9 +103,10 @@ rig_create(const char *rules)
 	eal_up = true;
 	if (r == NULL || (r->box = fp_box_create(&bc, &err)) == NULL ||
 	    fp_param_set(r->box, "idle sleep", "0", &err) != 0 || fp_param_set(r->box, "mbufs", "4096", &err) != 0 ||
-	    fp_param_set(r->box, "limit states", "10000", &err) != 0 ||
-	    fp_port_attach(r->box, "net_null0,no-rx=1", "int0", &err) != 0 ||
-	    fp_port_attach(r->box, "net_null1,no-rx=1", "ext0", &err) != 0 ||
+	    fp_param_set(r->box, "limit states", states, &err) != 0 ||
+	    attach(r->box, 3 * n, "int0", &err) != 0 || attach(r->box, 3 * n + 1, "ext0", &err) != 0 ||
+	    (sync && (attach(r->box, 3 * n + 2, "sync0", &err) != 0 || fp_if_addr_add(r->box, "sync0", addr, &err) != 0 ||
+	     (s = sync_create(r->box, &err)) == NULL)) ||
 	    fp_if_addr_add(r->box, "int0", "10.0.2.1/24", &err) != 0 || fp_if_addr_add(r->box, "int0", "fd00:2::1/64", &err) != 0 ||
 	    fp_if_addr_add(r->box, "ext0", "10.0.1.1/24", &err) != 0 || fp_if_addr_add(r->box, "ext0", "fd00:1::1/64", &err) != 0 ||
 	    fp_neigh_add(r->box, "10.0.2.100", "02:00:00:00:02:64", &err) != 0 ||
@@ -84,12 +116,15 @@ rig_create(const char *rules)
 	    fp_neigh_add(r->box, "fd00:1::100", "02:00:00:00:01:64", &err) != 0 ||
 	    fp_neigh_add(r->box, "fd00:1::fe", "02:00:00:00:01:fe", &err) != 0 ||
 	    fp_route_add(r->box, "default", "10.0.1.254", "", &err) != 0 ||
-	    fp_route_add(r->box, "::/0", "fd00:1::fe", "", &err) != 0 || rig_load(r, rules) != 0 ||
-	    fp_box_start(r->box, &err) != 0) {
-		fprintf(stderr, "rig: %s\n", err.text);
-		rig_destroy(r);
-		return NULL;
+	    fp_route_add(r->box, "::/0", "fd00:1::fe", "", &err) != 0 || rig_load(r, rules) != 0)
+		goto fail;
+	if (s != NULL) {
+		sync_no_thread(s);
+		if (sync_syncdev(s, "sync0", &err) != 0 || sync_up(s, true, &err) != 0)
+			goto fail;
 	}
+	if (fp_box_start(r->box, &err) != 0)
+		goto fail;
 	r->w = r->box->workers[0];
 	for (int i = 0; i < 2; i++) {
 		if (fp_if_find(r->box, i == RIG_EXT ? "ext0" : "int0", &info) != 0)
@@ -98,9 +133,50 @@ rig_create(const char *rules)
 		memcpy(r->mac[i], info.mac, 6);
 		rte_eth_add_tx_callback(r->port[i], 0, catch, r);
 	}
+	if (s != NULL) {
+		if (fp_if_find(r->box, "sync0", &info) != 0)
+			abort();
+		r->cable_port = info.port_id;
+		r->cable_ifid = info.ifid;
+		for (unsigned q = 0; q < info.n_txq; q++)
+			rte_eth_add_tx_callback(r->cable_port, q, catch_cable, r);
+		rig_skip_us(r, 20000);
+	}
 	rig_poll(r);
 	rig_clear(r);
 	return r;
+
+fail:
+	fprintf(stderr, "rig: %s\n", err.text);
+	rig_destroy(r);
+	return NULL;
+}
+
+struct rig *
+rig_create(const char *rules)
+{
+	return rig_create_n(rules, 0, false, 10000);
+}
+
+void
+rig_skip_us(struct rig *r, uint64_t us)
+{
+	/* the clock counts from there: as if the box had been made earlier */
+	r->box->tsc_start -= (uint64_t)((unsigned __int128)us * r->box->tsc_hz / 1000000);
+}
+
+void
+rig_cable_put(struct rig *r, const void *frame, unsigned len)
+{
+	struct sync *s = r->box->sync;
+	struct rte_mbuf *m = rte_pktmbuf_alloc(s->pool);
+	void *p = m != NULL ? rte_pktmbuf_append(m, len) : NULL;
+
+	if (p == NULL)
+		abort();
+	memcpy(p, frame, len);
+	fp_priv(m)->l2_len = RTE_ETHER_HDR_LEN;
+	sync_received(r->w, m, r->cable_ifid);
 }
 
 void
@@ -109,6 +185,9 @@ rig_destroy(struct rig *r)
 	if (r == NULL)
 		return;
 	if (r->box != NULL) {
+		for (unsigned i = 0; i < r->n_cable; i++)
+			rte_pktmbuf_free(r->cable[i]);
+		sync_destroy(sync_of(r->box));
 		fp_box_stop(r->box);
 		fp_box_destroy(r->box);
 	}
@@ -119,8 +198,6 @@ static void
 turn(struct rig *r, struct rte_mbuf *m, uint16_t port)
 {
 	fp_worker_begin(r->w);
-	r->w->now_us += r->skip_us;
-	r->w->now_sec = r->w->now_us / 1000000;
 	if (m != NULL)
 		fp_burst(r->w, &m, 1, port);
 	fp_worker_end(r->w, true);
@@ -172,6 +249,13 @@ rig_ip(struct rig *r, enum rig_side side, const uint8_t *ip, unsigned len)
 }
 
 void
+rig_turn(struct rig *r)
+{
+	turn(r, NULL, 0);
+	fp_box_poll(r->box);
+}
+
+void
 rig_clear(struct rig *r)
 {
 	r->n_out = 0;
@@ -189,7 +273,7 @@ rig_pass_sec(struct rig *r, unsigned sec)
 {
 	/* a round of expiry takes `interval` seconds of the box clock: walk there in steps */
 	for (unsigned i = 0; i < sec * 10 + 120; i++) {
-		r->skip_us += i < sec * 10 ? 100000 : 0;
+		rig_skip_us(r, i < sec * 10 ? 100000 : 0);
 		turn(r, NULL, 0);
 	}
 }

@@ -22,17 +22,31 @@ struct rig_out {
 struct rig {
 	struct fp_box *box;
 	struct fp_worker *w;
-	uint16_t port[2];
+	uint16_t port[2], cable_port, cable_ifid;
 	uint8_t mac[2][6];
 	unsigned n_out;		/* frames caught since the last rig_clear(), at most RIG_OUT kept */
 #define RIG_OUT 64
+#define RIG_CABLE 4096
 	struct rig_out out[RIG_OUT];
-	uint64_t skip_us;	/* added to the box clock */
+	/* frames that left by the cable (rig_create_n() with sync); taken by rig_cable_take() */
+	struct rte_mbuf *cable[RIG_CABLE];
+	unsigned n_cable, n_cable_lost;
 };
 
 /* Starts EAL once (no huge pages, no PCI). rules: text of a pf.conf. NULL: message printed. */
 struct rig *rig_create(const char *rules);
+/*
+ * Box number n of several in one process. sync: a third port, sync0, 169.254.240.(n+1)/24, with pfsync0 up on it and no
+ * thread: rig_poll() takes its turns. limit: of states.
+ */
+struct rig *rig_create_n(const char *rules, unsigned n, bool sync, unsigned limit);
 void rig_destroy(struct rig *r);
+/* A copy of a frame arrives on the cable. */
+void rig_cable_put(struct rig *r, const void *frame, unsigned len);
+/* Let the box run: worker, sync thread, main lcore, once each. */
+void rig_turn(struct rig *r);
+/* The box clock goes on by so much. */
+void rig_skip_us(struct rig *r, uint64_t us);
 /* 0, or -1 with the errors printed. */
 int rig_load(struct rig *r, const char *rules);
 /* An IP packet from a host of that side to the box's MAC; returns how many frames came out. */
