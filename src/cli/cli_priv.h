@@ -24,6 +24,7 @@ struct cli_stream;
 struct cli_stream {
 	bool (*poll)(struct cli_stream *st, struct cli_out *out);	/* false: finished */
 	void (*end)(struct cli_stream *st);				/* frees st */
+	int status;			/* exit status of the command when poll() has said false */
 };
 
 struct cli_cmd {
@@ -108,7 +109,7 @@ int cli_states_list(struct cli_ctx *x, const struct fp_state_filter *f, int verb
 
 /* groups of commands */
 extern const struct cli_cmd cli_pfctl_cmds[], cli_if_cmds[], cli_route_cmds[], cli_port_cmds[], cli_show_cmds[],
-	cli_set_cmds[], cli_watch_cmds[], cli_base_cmds[], cli_doctor_cmds[];
+	cli_set_cmds[], cli_watch_cmds[], cli_base_cmds[], cli_doctor_cmds[], cli_sync_cmds[];
 int cli_pfctl(struct cli_ctx *x);
 
 #endif

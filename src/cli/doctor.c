@@ -4,15 +4,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli_priv.h"
+#include "doctor.h"
 #include "metrics.h"
 
-enum level { PROBLEM, ADVICE, NOTE };
+#define finding cli_doctor_finding
 
-struct doctor { struct cli_ctx *x; unsigned n[3]; };
-
-static void __attribute__((format(printf, 5, 6)))
-finding(struct doctor *d, enum level level, const char *topic, const char *todo, const char *fmt, ...)
+void
+cli_doctor_finding(struct doctor *d, enum doctor_level level, const char *topic, const char *todo, const char *fmt, ...)
 {
 	static const char *const words[] = { "problem", "advice", "note" };
 	struct cli_out *o = d->x->out;
@@ -154,7 +152,7 @@ ports(struct doctor *d, unsigned workers)
 static void
 drops(struct doctor *d, const struct fp_stats *s)
 {
-	static const struct { int drop; enum level level; const char *todo; } t[] = {
+	static const struct { int drop; enum doctor_level level; const char *todo; } t[] = {
 		{ FP_D_NOMBUF, PROBLEM, "raise `set mbufs`" },
 		{ FP_D_TX_FULL, ADVICE, "the way out is slower than the way in: look at its link, raise `set tx descriptors`" },
 		{ FP_D_HANDOVER_FULL, ADVICE, "raise `set ring size`; a port with more queues needs no handing over" },
@@ -227,7 +225,12 @@ cmd_doctor(struct cli_ctx *x)
 	if (st.incomplete > 0)
 		finding(&d, st.incomplete * 2 > st.all ? ADVICE : NOTE, "neighbours", "arp -an, ndp -an show them",
 			"%u of %u do not answer", st.incomplete, st.all);
+	cli_doctor_pair(&d);
 	drops(&d, s);
+	if (s->totals[FP_T_LOG_LOST] > 0)
+		finding(&d, ADVICE, "log", "a faster disk, fewer `log` rules; `clear stats` starts the count again",
+			"%llu logged packets did not reach the file of set pflog (%s)", (unsigned long long)s->totals[FP_T_LOG_LOST],
+			fp_total_names[FP_T_LOG_LOST]);
 	cli_arr_end(x->out);
 	cli_printf(x->out, "%u problems, %u pieces of advice, %u notes\n", d.n[PROBLEM], d.n[ADVICE], d.n[NOTE]);
 	free(s);

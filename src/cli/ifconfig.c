@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli_priv.h"
+#include "pfsync.h"
 
 #define MAX_OPS 64
 
@@ -150,6 +150,8 @@ show(struct cli_ctx *x, const char *name, uint8_t af)
 		else
 			if_print(x->out, i);
 	}
+	if (name == NULL && cli_pfsync_configured(x))
+		cli_pfsync_print(x);
 	if (cli_json(x->out))
 		cli_arr_end(x->out);
 	free(i);
@@ -451,9 +453,10 @@ cmd_ifconfig(struct cli_ctx *x)
 		return x->argc > 1 ? cli_err(x, "ifconfig: nothing goes behind -a") : show(x, NULL, 0);
 	if (x->argv[0][0] == '-')
 		return cli_err(x, "ifconfig: unknown flag %s; expected -a or an interface", x->argv[0]);
-	if (is_sync_if(x->argv[0], "pfsync") || is_sync_if(x->argv[0], "carp"))
-		return cli_err(x, "ifconfig: %s is not available in this version",
-			is_sync_if(x->argv[0], "pfsync") ? "pfsync" : "carp");
+	if (is_sync_if(x->argv[0], "pfsync"))
+		return cli_pfsync_ifconfig(x);
+	if (is_sync_if(x->argv[0], "carp"))
+		return cli_err(x, "ifconfig: carp is not available in this version");
 	if (strlen(x->argv[0]) >= FP_NAME_SIZE)
 		return cli_err(x, "ifconfig: interface name `%s` is longer than %d characters", x->argv[0], FP_NAME_SIZE - 1);
 	if (x->argc == 1)
@@ -473,15 +476,23 @@ complete(struct cli_ctx *x, void (*add)(void *, const char *, const char *), voi
 {
 	static const char *const words[] = { "inet", "inet6", "up", "down", "mtu", "lladdr", "vnetid", "parent", "alias", "-alias",
 		"delete", "netmask", "prefixlen", "destroy", NULL };
+	static const char *const pair[] = { "up", "down", "syncdev", "-syncdev", "syncpeer", "-syncpeer", "maxupd", "-maxupd", "defer",
+		"-defer", "version", "-version", "mtu", "-mtu", "destroy", NULL };
 	struct fp_if_info *i = malloc(sizeof(*i));
 	const char *last = x->argc > 0 ? x->argv[x->argc - 1] : "";
 
-	if (x->argc == 0 || strcmp(last, "parent") == 0 || strcmp(last, "vlandev") == 0)
+	if (x->argc == 0 || strcmp(last, "parent") == 0 || strcmp(last, "vlandev") == 0 || strcmp(last, "syncdev") == 0 ||
+		strcmp(last, "syncif") == 0)
 		for (unsigned k = 0; i != NULL && x->box != NULL && fp_if_info(x->box, k, i) == 0; k++)
 			add(arg, i->name, i->devargs);
+	else if (is_sync_if(x->argv[0], "pfsync"))
+		for (int k = 0; pair[k] != NULL; k++)
+			add(arg, pair[k], "");
 	else
 		for (int k = 0; words[k] != NULL; k++)
 			add(arg, words[k], "");
+	if (x->argc == 0)
+		add(arg, "pfsync0", "the pair");
 	free(i);
 }
 
@@ -493,6 +504,10 @@ const struct cli_cmd cli_if_cmds[] = {
 		"  ifconfig ext0 inet 203.0.113.2 -alias     take it away (also: delete)\n"
 		"  ifconfig ext0 mtu 9000 up\n"
 		"  ifconfig vlan100 vnetid 100 parent ext0   a VLAN (FreeBSD: vlan 100 vlandev ext0); parent may be a VLAN\n"
-		"  ifconfig vlan100 destroy" },
+		"  ifconfig vlan100 destroy\n"
+		"  ifconfig pfsync0 syncdev sync0 up         the pair: states go over this cable; syncif is the old word\n"
+		"  ifconfig pfsync0 syncpeer 169.254.240.2   to one address instead of multicast; -syncpeer: multicast again\n"
+		"  ifconfig pfsync0 maxupd 128 defer         also: -maxupd, -defer, -syncdev, down, destroy\n"
+		"  ifconfig pfsync0 version 1400             6, 1301, 1400, 1500; 0: as the peer speaks; mtu N: of the packets" },
 	{ NULL },
 };

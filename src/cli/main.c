@@ -36,6 +36,7 @@
 #include "cli.h"
 #include "fastpath/fastpath.h"
 #include "policy/policy.h"
+#include "pfsync.h"
 
 #define HUGE_MIN_MB 128		/* fewer free huge pages than that are not worth it */
 #define NOHUGE_MB 1024		/* address space for buffers with ordinary pages; touched as it is used */
@@ -502,12 +503,15 @@ static int
 serve(const char *socket_path)
 {
 	struct fp_err err = { .text = "" };
+	struct sync *sync = NULL;
 	struct fp_box *box = fp_box_create(&(struct fp_box_conf){ .name = "twinpath" }, &err);
 	struct cli *cli = NULL;
 	struct cli_server *srv = NULL;
 	int rc = 1;
 
 	if (box == NULL || fp_param_set(box, "socket path", socket_path, &err) != 0)
+		goto say;
+	if (sync_create != NULL && (sync = sync_create(box, &err)) == NULL)
 		goto say;
 	cli = cli_create(box);
 	if (cli == NULL) {
@@ -546,6 +550,8 @@ out:
 		fp_box_stop(box);
 	cli_server_destroy(srv);
 	cli_destroy(cli);
+	if (sync != NULL)
+		sync_destroy(sync);
 	fp_box_destroy(box);
 	return rc;
 }

@@ -5,9 +5,10 @@
 
 #include "cli_priv.h"
 #include "metrics.h"
+#include "pfsync.h"
 
-static void
-family(struct cli_out *o, const char *name, const char *type, const char *unit, const char *help)
+void
+cli_metric_family(struct cli_out *o, const char *name, const char *type, const char *unit, const char *help)
 {
 	cli_printf(o, "# TYPE %s %s\n", name, type);
 	if (unit != NULL)
@@ -33,7 +34,7 @@ esc(const char *s, char buf[128])
 static void
 gauge(struct cli_out *o, const char *name, const char *unit, const char *help, double v)
 {
-	family(o, name, "gauge", unit, help);
+	cli_metric_family(o, name, "gauge", unit, help);
 	cli_printf(o, "%s %.17g\n", name, v);
 }
 
@@ -54,13 +55,13 @@ ports(struct cli_ctx *x)
 	char b[128];
 
 	for (size_t k = 0; i != NULL && k < sizeof(c) / sizeof(c[0]); k++) {
-		family(x->out, c[k].name, "counter", c[k].unit, c[k].help);
+		cli_metric_family(x->out, c[k].name, "counter", c[k].unit, c[k].help);
 		for (unsigned n = 0; fp_if_info(x->box, n, i) == 0; n++)
 			if (i->port_id >= 0 && i->parent[0] == '\0')
 				cli_printf(x->out, "%s_total{port=\"%s\"} %llu\n", c[k].name, esc(i->name, b),
 					(unsigned long long)*(const uint64_t *)((const char *)i + c[k].off));
 	}
-	family(x->out, "twinpath_port_up", "gauge", NULL, "Link of the port: 1 up, 0 down");
+	cli_metric_family(x->out, "twinpath_port_up", "gauge", NULL, "Link of the port: 1 up, 0 down");
 	for (unsigned n = 0; i != NULL && fp_if_info(x->box, n, i) == 0; n++)
 		if (i->port_id >= 0 && i->parent[0] == '\0')
 			cli_printf(x->out, "twinpath_port_up{port=\"%s\"} %d\n", esc(i->name, b), i->running);
@@ -84,7 +85,7 @@ lcores(struct cli_ctx *x)
 	struct fp_lcore_info l;
 
 	for (size_t k = 0; k < sizeof(f) / sizeof(f[0]); k++) {
-		family(x->out, f[k].name, f[k].type, f[k].unit, f[k].help);
+		cli_metric_family(x->out, f[k].name, f[k].type, f[k].unit, f[k].help);
 		for (unsigned n = 0; n < fp_lcore_count(x->box) && fp_lcore_info(x->box, n, &l) == 0; n++) {
 			double v = 0;
 
@@ -121,7 +122,7 @@ labels(struct cli_ctx *x)
 		return;
 	fp_rules_counters(x->box, c, rs->n_rules);
 	for (int k = 0; k < 4; k++) {
-		family(x->out, names[k], "counter", units[k], help[k]);
+		cli_metric_family(x->out, names[k], "counter", units[k], help[k]);
 		for (uint32_t i = 0; i < rs->n_rules; i++) {
 			uint64_t v[] = { c[i].evaluations, c[i].packets[0] + c[i].packets[1], c[i].bytes[0] + c[i].bytes[1], c[i].states_total };
 
@@ -153,21 +154,22 @@ cli_metrics(struct cli_ctx *x)
 	gauge(o, "twinpath_states_half_open", NULL, "Half-open TCP states", s->half_open);
 	gauge(o, "twinpath_fragment_queues", NULL, "Packets being reassembled", s->frags);
 	gauge(o, "twinpath_source_nodes", NULL, "Source nodes", s->srcnodes);
-	family(o, "twinpath_outcomes", "counter", NULL, "Packets and events by outcome");
+	cli_metric_family(o, "twinpath_outcomes", "counter", NULL, "Packets and events by outcome");
 	for (int i = 0; i < FP_T_MAX; i++)
 		cli_printf(o, "twinpath_outcomes_total{outcome=\"%s\"} %llu\n", fp_total_names[i], (unsigned long long)s->totals[i]);
-	family(o, "twinpath_dropped_packets", "counter", "packets", "Dropped packets by reason");
+	cli_metric_family(o, "twinpath_dropped_packets", "counter", "packets", "Dropped packets by reason");
 	for (int i = 0; i < FP_D_MAX; i++)
 		cli_printf(o, "twinpath_dropped_packets_total{reason=\"%s\"} %llu\n", fp_drop_names[i], (unsigned long long)s->drops[i]);
-	family(o, "twinpath_pf", "counter", NULL, "Counters of pfctl -si");
+	cli_metric_family(o, "twinpath_pf", "counter", NULL, "Counters of pfctl -si");
 	for (int i = 0; i < FP_R_MAX; i++)
 		cli_printf(o, "twinpath_pf_total{counter=\"%s\"} %llu\n", fp_reason_names[i], (unsigned long long)s->reasons[i]);
-	family(o, "twinpath_pf_limit", "counter", NULL, "Limit counters of pfctl -si");
+	cli_metric_family(o, "twinpath_pf_limit", "counter", NULL, "Limit counters of pfctl -si");
 	for (int i = 0; i < FP_LC_MAX; i++)
 		cli_printf(o, "twinpath_pf_limit_total{counter=\"%s\"} %llu\n", fp_lcounter_names[i], (unsigned long long)s->lcounters[i]);
 	ports(x);
 	lcores(x);
 	labels(x);
+	cli_sync_metrics(x);
 	cli_printf(o, "# EOF\n");
 	free(s);
 	return 0;

@@ -348,8 +348,10 @@ client_turn(struct client *c, short revents)
 			if (!cli_out_flush(c->st_out))
 				c->gone = true;
 			if (!on) {
+				int status = c->st->status;
+
 				client_end_stream(c);
-				client_exit(c, 0);
+				client_exit(c, status);
 			}
 		}
 	} else if (!c->closing && (c->in_len > 0 || (revents & (POLLIN | POLLHUP | POLLERR)))) {

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli_priv.h"
+#include "pfsync.h"
 
 static int
 cmd_start(struct cli_ctx *x)
@@ -88,7 +88,7 @@ static int
 unknown_param(struct cli_ctx *x)
 {
 	const struct fp_param *p;
-	char list[1536] = "promisc, forward, log, verbose";
+	char list[1536] = "promisc, forward, log, verbose, peer, pflog, pfsynclog";
 	size_t len = strlen(list);
 	unsigned n;
 
@@ -97,8 +97,8 @@ unknown_param(struct cli_ctx *x)
 	if (x->argc > 0 && strcmp(x->argv[0], "limit") == 0)
 		return cli_err(x, "set: of the limits only `limit states` is a parameter of the box; the others are set by `set limit` in "
 			"the file of pfctl -f");
-	if (x->argc > 0 && (strcmp(x->argv[0], "sync") == 0 || strcmp(x->argv[0], "peer") == 0))
-		return cli_err(x, "set: %s is not available in this version", x->argv[0]);
+	if (x->argc > 0 && strcmp(x->argv[0], "sync") == 0)
+		return cli_err(x, "set: what the pair does is set by ifconfig pfsync0: syncdev, syncpeer, maxupd, defer, version, mtu");
 	p = fp_params(&n);
 	for (unsigned i = 0; i < n && len < sizeof(list); i++)
 		len += snprintf(list + len, sizeof(list) - len, ", %s", p[i].name);
@@ -381,6 +381,7 @@ cmd_show_config(struct cli_ctx *x)
 	fp_route_foreach(x->box, config_route, x);
 	fp_neigh_foreach(x->box, POL_AF_INET, config_neigh, x);
 	fp_neigh_foreach(x->box, POL_AF_INET6, config_neigh, x);
+	cli_pfsync_config(x);
 	if ((rs = fp_rules(x->box)) != NULL && rs->path != NULL && rs->path[0] != '\0' && strcmp(rs->path, "-") != 0) {
 		cli_printf(o, "pfctl -f ");
 		quoted(o, rs->path);

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli_priv.h"
+#include "pfsync.h"
 
 /* ---- show states [filter words] */
 
@@ -144,6 +144,8 @@ walk_cb(void *arg, const struct fp_state_view *v)
 		cli_state_json(w->x->out, v, ifname);
 	else
 		cli_state_print(w->x->out, v, ifname, f->verbose);
+	if (f->verbose > 0 && !cli_json(w->x->out))
+		cli_printf(w->x->out, "   origin %s, sync %s, worker %u\n", v->learned ? "peer" : "local", cli_sync_word(v), v->worker);
 	return cli_gone(w->x->out) || ++f->n == f->limit;
 }
 
@@ -373,6 +375,87 @@ why_half(struct cli_ctx *x, const char *key, const struct fp_why *w, int h)
 		cli_printf(o, "@%u %s\n", w->rule_nr[h], w->rule_text[h]);
 }
 
+/*
+ * The peer's copy. What it has cannot be seen from here: pfsync answers nothing. What we told it and what it told us can.
+ */
+static enum sync_health
+pair_health(struct cli_ctx *x, char reason[128])
+{
+	struct sync *s = cli_sync_of(x);
+	struct sync_info *i = s != NULL ? calloc(1, sizeof(*i)) : NULL;
+	enum sync_health h = SYNC_HEALTH_OFF;
+
+	reason[0] = '\0';
+	if (i != NULL) {
+		sync_info_get(s, i);
+		h = i->health;
+		snprintf(reason, 128, "%s", i->reason);
+	}
+	free(i);
+	return h;
+}
+
+static const char *
+why_copy(const struct fp_state_view *v)
+{
+	const char *w = cli_sync_word(v);
+
+	if (strcmp(w, "dead") == 0)
+		return "none: it is never sent";
+	if (strcmp(w, "ins") == 0)
+		return "not yet: its insert waits to be sent";
+	if (strcmp(w, "dirty") == 0)
+		return "late: the queue was full, it is sent by the next round";
+	if (strcmp(w, "none") != 0)
+		return v->learned ? "it came from there; an update waits to be sent" : "sent; an update waits to be sent";
+	return v->learned ? "it came from there; nothing waits to be sent" : "sent; nothing waits to be sent";
+}
+
+static void
+why_peer(struct cli_ctx *x, const struct fp_why *w)
+{
+	static const char *const half[] = { "in", "out" };
+	char reason[128];
+	enum sync_health h = pair_health(x, reason);
+
+	if (h == SYNC_HEALTH_OFF) {
+		cli_printf(x->out, "peer none: this box is not paired\n");
+		return;
+	}
+	cli_printf(x->out, "peer pair %s%s%s\n", h == SYNC_HEALTH_IN_SYNC ? "in sync" : sync_health_names[h], reason[0] ? ": " : "", reason);
+	for (int k = 0; k < 2; k++)
+		if (w->has_state[k])
+			cli_printf(x->out, "     copy of the state %s: %s\n", half[k], why_copy(&w->state[k]));
+}
+
+static void
+why_peer_json(struct cli_ctx *x, const struct fp_why *w)
+{
+	static const char *const half[] = { "in", "out" };
+	char reason[128];
+	enum sync_health h = pair_health(x, reason);
+
+	if (h == SYNC_HEALTH_OFF) {
+		cli_str(x->out, "peer", NULL);
+		return;
+	}
+	cli_obj(x->out, "peer");
+	cli_str(x->out, "health", sync_health_names[h]);
+	cli_str(x->out, "reason", reason);
+	for (int k = 0; k < 2; k++) {
+		if (!w->has_state[k]) {
+			cli_str(x->out, half[k], NULL);
+			continue;
+		}
+		cli_obj(x->out, half[k]);
+		cli_str(x->out, "origin", w->state[k].learned ? "peer" : "local");
+		cli_str(x->out, "sync", cli_sync_word(&w->state[k]));
+		cli_str(x->out, "copy", why_copy(&w->state[k]));
+		cli_obj_end(x->out);
+	}
+	cli_obj_end(x->out);
+}
+
 static int
 cmd_why(struct cli_ctx *x)
 {
@@ -401,7 +484,7 @@ cmd_why(struct cli_ctx *x)
 		cli_u64(o, "lcore", w->lcore);
 		why_half(x, "in", w, 0);
 		why_half(x, "out", w, 1);
-		cli_str(o, "peer", NULL);
+		why_peer_json(x, w);
 		cli_obj_end(o);
 	} else {
 		cli_printf(o, "path %s -> %s", w->in_if[0] ? w->in_if : "(no interface)", w->routed && w->out_if[0] ? w->out_if : "(no route)");
@@ -411,7 +494,7 @@ cmd_why(struct cli_ctx *x)
 		why_half(x, "in", w, 0);
 		if (w->routed)
 			why_half(x, "out", w, 1);
-		cli_printf(o, "peer none: this box is not paired\n");
+		why_peer(x, w);
 	}
 	free(w);
 	return 0;

@@ -7,7 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli_priv.h"
+#include "fastpath/sync_hooks.h"
+#include "pfsync.h"
 
 /* spec/pfsync-wire.md 8.3 */
 #define SF_ALLOWOPTS 0x0001
@@ -141,12 +142,15 @@ json_peer(struct cli_out *o, const char *key, const struct fp_peer_view *p)
 	cli_obj_end(o);
 }
 
-static const char *
-sync_word(uint8_t pos)
+/* What the peer has still to hear of this half: sync_pos holds both, 4 bits each. */
+const char *
+cli_sync_word(const struct fp_state_view *v)
 {
-	static const char *const names[] = { "insert", "update", "update_compressed", "delete", "insert_ack" };
+	static const char *const names[] = { [FP_SYNC_NONE] = "none", [FP_SYNC_INS] = "ins", [FP_SYNC_UPD_C] = "upd_c",
+		[FP_SYNC_UPD] = "upd", [FP_SYNC_DIRTY_INS] = "dirty", [FP_SYNC_DIRTY_UPD] = "dirty" };
+	unsigned pos = v->sync_pos >> (v->direction == 2 ? 4 : 0) & 15;
 
-	return pos < 5 ? names[pos] : "none";
+	return (v->state_flags & SF_NOSYNC) || pos >= sizeof(names) / sizeof(names[0]) ? "dead" : names[pos];
 }
 
 /* One element of `show states json` (docs: the keys are a contract). */
@@ -187,12 +191,14 @@ cli_state_json(struct cli_out *o, const struct fp_state_view *v, const char *ifn
 	if (v->label[0] != '\0')
 		cli_str(o, "label", v->label);
 	cli_str(o, "origin", v->learned ? "peer" : "local");
-	cli_str(o, "sync", v->state_flags & SF_NOSYNC ? "no_sync" : sync_word(v->sync_pos));
+	cli_str(o, "sync", cli_sync_word(v));
 	cli_arr(o, "flags");
 	if (v->state_flags & SF_ALLOWOPTS)
 		cli_str(o, NULL, "allow_opts");
 	if (v->state_flags & SF_SLOPPY)
 		cli_str(o, NULL, "sloppy");
+	if (v->state_flags & SF_NOSYNC)
+		cli_str(o, NULL, "no_sync");
 	if (v->rule_rf_srctrack != 0)
 		cli_str(o, NULL, "source_track");
 	cli_arr_end(o);

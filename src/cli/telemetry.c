@@ -47,6 +47,7 @@ static const struct { const char *path, *line, *help; } topics[] = {
 	{ "/twinpath/rules", "pfctl -sr", "Rules and their counters" },
 	{ "/twinpath/tables", "pfctl -sT", "Tables" },
 	{ "/twinpath/states", "show states", "The first states of the list. Parameters: words of the filter" },
+	{ "/twinpath/sync", "show sync", "The pair: health, peer, bulk update, counters" },
 	{ "/twinpath/parameters", "show parameters", "Parameters of the box" },
 	{ "/twinpath/interfaces", "ifconfig", "Interfaces" },
 	{ "/twinpath/routes", "route show", "Routes" },

@@ -12,7 +12,7 @@
 #include <sys/time.h>
 #include <time.h>
 
-#include "cli_priv.h"
+#include "pfsync.h"
 
 #define RING 2048
 #define PER_POLL 256
@@ -120,6 +120,8 @@ cmd_monitor(struct cli_ctx *x)
 
 	if (!x->can_stream)
 		return cli_err(x, "monitor: only from a client (twinctl): it goes on until the client leaves");
+	if (strcmp(x->argv[0], "sync") == 0)
+		return cli_monitor_sync(x);
 	if ((m = calloc(1, sizeof(*m))) == NULL)
 		return cli_err(x, "monitor: out of memory");
 	m->st.poll = monitor_poll;
@@ -300,7 +302,7 @@ cmd_top(struct cli_ctx *x)
 }
 
 const struct cli_cmd cli_watch_cmds[] = {
-	{ "monitor", "(states|drops)", "print what happens as it happens, until ^C", cmd_monitor, CLI_F_JSON | CLI_F_STREAM },
+	{ "monitor", "(states|sync|drops)", "print what happens as it happens, until ^C; sync: what the pair says", cmd_monitor, CLI_F_JSON | CLI_F_STREAM },
 	{ "top", "[N] [N]", "a view of the box, every N seconds (1), N times (for ever)", cmd_top, CLI_F_STREAM },
 	{ NULL },
 };

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <math.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -79,6 +80,11 @@ fake_box(void)
 	}
 	for (unsigned i = 0; i < N_PARAMS; i++)
 		snprintf(b->params[i], sizeof(b->params[i]), "%s", params[i].def);
+	b->sync = calloc(1, sizeof(*b->sync));
+	b->sync->box = b;
+	b->sync->conf.maxupd = 128;
+	b->sync->info = (struct sync_info){ .heard_us = UINT64_MAX, .version = 6, .bulk = { .state = "none", .progress = -1, .eta_sec = -1,
+		.took_sec = -1 }, .defer = { .p50_us = NAN, .p99_us = NAN }, .lag_p50_us = NAN, .lag_p99_us = NAN, .lag_max_us = NAN };
 	b->repeat = 1;
 	b->n_lcores = 1;
 	snprintf(b->lcores[0].role, sizeof(b->lcores[0].role), "main+worker");
@@ -90,6 +96,7 @@ fake_box_free(struct fp_box *b)
 {
 	for (unsigned i = 0; i < b->n_tables; i++)
 		pol_table_free(b->tables[i]);
+	free(b->sync);
 	free(b->states);
 	free(b->rule_counters);
 	free(b);
@@ -390,3 +397,120 @@ cli_log_level(const char *pattern, const char *level)
 {
 	return strcmp(pattern, "none*") == 0 ? -EINVAL : 0;
 }
+
+/* ---- the pair */
+const char *const sync_health_names[] = { "off", "in_sync", "lagging", "broken" };
+
+struct sync *sync_of(const struct fp_box *b) { return b->sync; }
+
+static int
+pair_does(struct sync *s, const char *what, const char *arg, struct fp_err *err)
+{
+	if (s->fail != NULL && strcmp(s->fail, what) == 0)
+		return fp_err_set(err, -EINVAL, "%s will not do", what);
+	note(s->box, "%s %s\n", what, arg);
+	return 0;
+}
+
+static int
+pair_number(struct sync *s, const char *what, unsigned n, unsigned *to, struct fp_err *err)
+{
+	char arg[16];
+
+	snprintf(arg, sizeof(arg), "%u", n);
+	if (pair_does(s, what, arg, err) != 0)
+		return -EINVAL;
+	*to = n;
+	return 0;
+}
+
+int
+sync_syncdev(struct sync *s, const char *ifname, struct fp_err *err)
+{
+	if (pair_does(s, "syncdev", ifname != NULL ? ifname : "-", err) != 0)
+		return -EINVAL;
+	snprintf(s->conf.syncdev, sizeof(s->conf.syncdev), "%s", ifname != NULL ? ifname : "");
+	return 0;
+}
+
+int
+sync_peer(struct sync *s, const char *addr, struct fp_err *err)
+{
+	if (pair_does(s, "peer", addr != NULL ? addr : "-", err) != 0)
+		return -EINVAL;
+	snprintf(s->conf.peer, sizeof(s->conf.peer), "%s", addr != NULL ? addr : "");
+	return 0;
+}
+
+int
+sync_up(struct sync *s, bool up, struct fp_err *err)
+{
+	if (pair_does(s, up ? "sync-up" : "sync-down", "", err) != 0)
+		return -EINVAL;
+	s->conf.up = up;
+	return 0;
+}
+
+int
+sync_defer(struct sync *s, bool on, struct fp_err *err)
+{
+	unsigned n;
+
+	if (pair_number(s, "defer", on, &n, err) != 0)
+		return -EINVAL;
+	s->conf.defer = on;
+	return 0;
+}
+
+int sync_maxupd(struct sync *s, unsigned n, struct fp_err *err) { return pair_number(s, "maxupd", n, &s->conf.maxupd, err); }
+int sync_version(struct sync *s, unsigned n, struct fp_err *err) { return pair_number(s, "version", n, &s->conf.version, err); }
+int sync_mtu(struct sync *s, unsigned n, struct fp_err *err) { return pair_number(s, "sync-mtu", n, &s->conf.mtu, err); }
+
+int
+sync_map_if(struct sync *s, const char *of_peer, const char *here, struct fp_err *err)
+{
+	unsigned k = 0;
+
+	if (pair_does(s, "map", of_peer, err) != 0)
+		return -EINVAL;
+	while (k < s->conf.n_map && strcmp(s->conf.map[k].of_peer, of_peer) != 0)
+		k++;
+	if (here == NULL) {
+		if (k < s->conf.n_map) {
+			s->conf.map[k] = s->conf.map[--s->conf.n_map];
+			memset(&s->conf.map[s->conf.n_map], 0, sizeof(s->conf.map[0]));
+		}
+		return 0;
+	}
+	snprintf(s->conf.map[k].of_peer, FP_NAME_SIZE, "%s", of_peer);
+	snprintf(s->conf.map[k].here, FP_NAME_SIZE, "%s", here);
+	s->conf.n_map += k == s->conf.n_map;
+	return 0;
+}
+
+void sync_conf_get(const struct sync *s, struct sync_conf *c) { *c = s->conf; }
+int sync_bulk(struct sync *s, struct fp_err *err) { return pair_does(s, "bulk", "", err); }
+
+void
+sync_info_get(struct sync *s, struct sync_info *i)
+{
+	*i = s->info;
+	if (s->bulk_states[0] != NULL) {
+		snprintf(i->bulk.state, sizeof(i->bulk.state), "%s", s->bulk_states[s->asked]);
+		if (s->asked + 1 < 4 && s->bulk_states[s->asked + 1] != NULL)
+			s->asked++;
+	}
+}
+
+void sync_clear(struct sync *s) { note(s->box, "clear sync\n"); }
+int sync_capture(struct sync *s, const char *path, struct fp_err *err) { return pair_does(s, "capture", path ? path : "-", err); }
+
+int
+sync_subscribe(struct sync *s, void (*cb)(void *arg, const struct sync_event *ev, uint64_t lost), void *arg)
+{
+	s->event_cb = cb;
+	s->event_arg = arg;
+	return 1;
+}
+
+void sync_unsubscribe(struct sync *s, int id) { s->event_cb = NULL; }

@@ -4,6 +4,7 @@
 #define CLI_FAKE_H
 
 #include "fastpath/fastpath.h"
+#include "sync/sync.h"
 
 #define FAKE_MAX_IFS 8
 
@@ -34,6 +35,18 @@ struct fp_box {
 	struct fp_why why;
 	struct fp_lcore_info lcores[2];
 	unsigned n_lcores;
+	struct sync *sync;		/* NULL: a box without a pair */
+};
+
+struct sync {
+	struct fp_box *box;
+	struct sync_conf conf;
+	struct sync_info info;
+	const char *fail;		/* this function refuses: "up", "syncdev", ... */
+	unsigned asked;			/* times that info was asked for; the n-th answer has bulk state bulk_states[n], or the last */
+	const char *bulk_states[4];
+	void (*event_cb)(void *arg, const struct sync_event *ev, uint64_t lost);
+	void *event_arg;
 };
 
 struct fp_box *fake_box(void);		/* ext0, int0, a v4 and a v6 address each */
