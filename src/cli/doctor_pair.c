@@ -82,13 +82,14 @@ peer(struct doctor *d, const struct sync_info *i)
 	char t[32];
 
 	if (i->health == SYNC_HEALTH_BROKEN)
-		finding(d, PROBLEM, TOPIC, "show sync", "the pair is broken: %s", i->reason[0] ? i->reason : "no reason is known");
+		finding(d, PROBLEM, TOPIC, i->heard_us == UINT64_MAX ?
+			"is the peer up, on this cable, with the same kind of address? ping it" : "show sync", "the pair is broken: %s", i->reason[0] ? i->reason : "no reason is known");
 	else if (i->health == SYNC_HEALTH_LAGGING)
 		finding(d, ADVICE, TOPIC, "show sync", "the pair lags: %s", i->reason[0] ? i->reason : "no reason is known");
-	if (i->heard_us == UINT64_MAX)
+	if (i->heard_us == UINT64_MAX && i->health != SYNC_HEALTH_BROKEN)
 		finding(d, ADVICE, TOPIC, "is the peer up, on this cable, with the same kind of address? ping it",
 			"nothing was ever heard from a peer");
-	else if (i->heard_us > SILENT_US)
+	else if (i->heard_us > SILENT_US && i->heard_us != UINT64_MAX)
 		finding(d, i->twin ? ADVICE : NOTE, TOPIC, i->twin ? "is the peer up? ping it" : NULL, "the peer %s was last heard %s ago%s",
 			i->heard, cli_ago(t, i->heard_us), i->twin ? "" : "; one without traffic says nothing");
 	if (strcmp(i->bulk.state, "failed") == 0)

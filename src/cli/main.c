@@ -511,7 +511,7 @@ serve(const char *socket_path)
 
 	if (box == NULL || fp_param_set(box, "socket path", socket_path, &err) != 0)
 		goto say;
-	if (sync_create != NULL && (sync = sync_create(box, &err)) == NULL)
+	if ((sync = sync_create(box, &err)) == NULL)
 		goto say;
 	cli = cli_create(box);
 	if (cli == NULL) {
@@ -550,8 +550,7 @@ out:
 		fp_box_stop(box);
 	cli_server_destroy(srv);
 	cli_destroy(cli);
-	if (sync != NULL)
-		sync_destroy(sync);
+	sync_destroy(sync);
 	fp_box_destroy(box);
 	return rc;
 }

@@ -12,7 +12,7 @@
 struct sync *
 cli_sync_of(struct cli_ctx *x)
 {
-	return x->box == NULL || sync_of == NULL ? NULL : sync_of(x->box);
+	return x->box == NULL ? NULL : sync_of(x->box);
 }
 
 struct sync *

@@ -6,27 +6,6 @@
 #include "cli_priv.h"
 #include "sync/sync.h"
 
-/* A program may be linked without the pair: sync_of is NULL then, and nothing else is called. */
-#pragma weak sync_create
-#pragma weak sync_destroy
-#pragma weak sync_of
-#pragma weak sync_syncdev
-#pragma weak sync_peer
-#pragma weak sync_up
-#pragma weak sync_defer
-#pragma weak sync_maxupd
-#pragma weak sync_version
-#pragma weak sync_mtu
-#pragma weak sync_map_if
-#pragma weak sync_conf_get
-#pragma weak sync_bulk
-#pragma weak sync_health_names
-#pragma weak sync_info_get
-#pragma weak sync_clear
-#pragma weak sync_subscribe
-#pragma weak sync_unsubscribe
-#pragma weak sync_capture
-
 /* The pair of the box; NULL when it was made without one, told with cli_err() by the second. */
 struct sync *cli_sync_of(struct cli_ctx *x);
 struct sync *cli_sync(struct cli_ctx *x);

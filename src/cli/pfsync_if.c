@@ -12,8 +12,8 @@
 
 #define NAME "pfsync0"
 #define MAXUPD_DEFAULT 128
-#define MTU_MIN 576
-#define MTU_MAX 65535
+#define MTU_MIN 420	/* one record of FreeBSD 15 over IPv6 */
+#define MTU_MAX 9216
 
 enum { SET_UP = 1, SET_SYNCDEV = 2, SET_PEER = 4, SET_MAXUPD = 8, SET_DEFER = 16, SET_VERSION = 32, SET_MTU = 64, SET_ALL = 127 };
 

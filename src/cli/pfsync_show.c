@@ -141,7 +141,7 @@ text(struct cli_out *o, const struct sync_conf *c, const struct sync_info *i, bo
 	cli_printf(o, "\tversion %u%s%s, role none, defer %s\n", i->version, i->version_fixed ? ", as set" : "",
 		i->twin ? ", the peer is a twinpath box" : "", c->defer ? "on" : "off");
 	if (i->thread[0] != '\0')
-		cli_printf(o, "\tsync thread on %s; %s\n", i->thread,
+		cli_printf(o, "\tsync thread: %s; %s\n", i->thread,
 			i->tx_queues == 0 ? "the workers share a transmit queue" : "each worker has its own transmit queue");
 	text_bulk(o, i);
 	if (isfinite(i->lag_p50_us))

@@ -97,9 +97,14 @@ unknown_param(struct cli_ctx *x)
 	if (x->argc > 0 && strcmp(x->argv[0], "limit") == 0)
 		return cli_err(x, "set: of the limits only `limit states` is a parameter of the box; the others are set by `set limit` in "
 			"the file of pfctl -f");
-	if (x->argc > 0 && strcmp(x->argv[0], "sync") == 0)
-		return cli_err(x, "set: what the pair does is set by ifconfig pfsync0: syncdev, syncpeer, maxupd, defer, version, mtu");
 	p = fp_params(&n);
+	if (x->argc > 0 && strcmp(x->argv[0], "sync") == 0) {
+		list[len = 0] = '\0';
+		for (unsigned i = 0; i < n && len < sizeof(list); i++)
+			if (strncmp(p[i].name, "sync ", 5) == 0)
+				len += snprintf(list + len, sizeof(list) - len, "%s%s", len ? ", " : "; expected one of: ", p[i].name + 5);
+		return cli_err(x, "set sync: syncdev, syncpeer, maxupd, defer, version and mtu are set by ifconfig pfsync0%s", list);
+	}
 	for (unsigned i = 0; i < n && len < sizeof(list); i++)
 		len += snprintf(list + len, sizeof(list) - len, ", %s", p[i].name);
 	if (x->argc == 0)

@@ -129,7 +129,8 @@ test_unknown(void **state)
 	fails("set workers 1 2", "one word too many");
 	fails("set icmp errors bad", "not a value");
 	fails("set timeout tcp.first 3", "file of pfctl -f");
-	fails("set sync maxupd 3", "ifconfig pfsync0");
+	fails("set sync maxupd 3", "are set by ifconfig pfsync0; expected one of: hold");
+	fails("set sync", "are set by ifconfig pfsync0; expected one of: hold");
 	fails("show latency", "not available");
 	fails("a 'b", "missing closing '");
 	fails("monitor states", "only from a client");

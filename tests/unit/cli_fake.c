@@ -28,6 +28,7 @@ static const struct fp_param params[] = {
 	{ "idle sleep", "uint", "50", 0, 100000, NULL, "us", FP_PARAM_NOW, "sleep while idle" },
 	{ "evaluations", "enum", "auto", 0, 2, "off|on|auto", "", FP_PARAM_NOW, "count evaluations" },
 	{ "icmp errors", "bool", "on", 0, 1, NULL, "", FP_PARAM_NOW, "send ICMP errors" },
+	{ "sync hold", "uint", "10000", 0, 1000000, NULL, "us", FP_PARAM_NOW, "wait so long" },
 	{ "socket mode", "octal", "0660", 0, 0777, NULL, "", FP_PARAM_NOW, "permissions of the control socket" },
 	{ "socket group", "string", "", 0, 63, NULL, "", FP_PARAM_NOW, "group of the control socket" },
 };

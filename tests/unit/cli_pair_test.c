@@ -139,8 +139,8 @@ test_word_errors(void **state)
 	fails("ifconfig pfsync0 up maxupd", "expected 0 to 255");
 	fails("ifconfig pfsync0 up version 5", "expected 6 (OpenBSD), 1301, 1400, 1500");
 	fails("ifconfig pfsync0 version", "expected 6 (OpenBSD)");
-	fails("ifconfig pfsync0 mtu 68", "expected 576 to 65535");
-	fails("ifconfig pfsync0 up mtu", "expected 576 to 65535");
+	fails("ifconfig pfsync0 mtu 68", "expected 420 to 9216");
+	fails("ifconfig pfsync0 up mtu", "expected 420 to 9216");
 	fails("ifconfig pfsync0 inet 10.0.0.1/24", "pfsync0 has no address");
 	fails("ifconfig pfsync0 up 10.0.0.1/24", "pfsync0 has no address");
 	fails("ifconfig pfsync0 vhid 1", "`vhid` is nothing that pfsync0 has; expected one of: up, down, syncdev");
@@ -306,7 +306,7 @@ test_show(void **state)
 	assert_string_equal(fake_out, "pfsync0: in sync\n"
 		"\tsyncdev sync0, link up, sends to 224.0.0.240, heard 169.254.240.2 400 us ago\n"
 		"\tversion 6, the peer is a twinpath box, role none, defer off\n"
-		"\tsync thread on cpu 3, its own lcore; each worker has its own transmit queue\n"
+		"\tsync thread: cpu 3, its own lcore; each worker has its own transmit queue\n"
 		"\tbulk update: done, 1000 states received in 0.310 s\n"
 		"\tlag from commit there to lookup here: p50 12.3 us, p99 80.0 us, max 1.2 ms\n"
 		"\t0 dirty, 0 lost, 0 repaired\n"
