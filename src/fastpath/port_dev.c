@@ -28,7 +28,7 @@ static const struct { const char *driver; uint8_t quirks; } quirks[] = {
 	{ "net_af_xdp", FP_PORTQ_KERNEL_IF },
 	{ "net_pcap", FP_PORTQ_ALL_QUEUES | FP_PORTQ_SOURCE },
 	{ "net_ring", FP_PORTQ_ALL_QUEUES },
-	{ "net_memif", FP_PORTQ_RETRY },
+	{ "net_memif", FP_PORTQ_RETRY | FP_PORTQ_PAIRED },
 	{ "net_null", FP_PORTQ_NO_RSS | FP_PORTQ_SOURCE },
 };
 
@@ -151,7 +151,7 @@ choose_conf(struct fp_box *box, struct fp_port *p, const struct rte_eth_dev_info
 	memset(c, 0, sizeof(*c));
 	/* the cable: one thread receives; each worker and that thread send */
 	p->n_rxq = p->sync ? 1 : RTE_MIN(n, di->max_rx_queues);
-	p->n_txq = RTE_MIN(n + p->sync, di->max_tx_queues);
+	p->n_txq = p->sync && (p->quirks & FP_PORTQ_PAIRED) ? p->n_rxq : RTE_MIN(n + p->sync, di->max_tx_queues);
 	if (p->quirks & FP_PORTQ_ALL_QUEUES)
 		p->n_rxq = di->max_rx_queues;
 	p->rx_cksum = pr->rx_cksum_offload && (di->rx_offload_capa & rx_cksum) != 0;

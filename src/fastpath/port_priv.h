@@ -14,6 +14,7 @@
 #define FP_PORTQ_SOURCE 16	/* makes packets when it is polled: nothing is ever stale */
 #define FP_PORTQ_RETRY 64	/* does not start before its peer is there */
 #define FP_PORTQ_FRAMESZ 32	/* framesz=N bounds the frames and the MTU, whatever ethdev thinks of it */
+#define FP_PORTQ_PAIRED 128	/* a transmit queue is a receive queue of the other end, which refuses more than it has */
 
 #define L2_MAX 22u		/* Ethernet and two VLAN tags */
 
