@@ -135,6 +135,9 @@ class PairLab(lab.Lab):
     def begin(self, *boxes):
         for b in boxes:
             b.start(wait=False)
+        self.begin_wait(*boxes)
+
+    def begin_wait(self, *boxes):
         for b in boxes:
             until('the box answers', lambda: b.proc.poll() is not None or b.ctl('show lcores').status == 0, 30)
             if b.proc.poll() is not None:
@@ -310,6 +313,12 @@ class Counting:
     def __init__(self, box, *names):
         self.box, self.names = box, names
         self.before = sync_counters(box, *names)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *a):
+        return False
 
     def now(self):
         after = sync_counters(self.box, *self.names)
