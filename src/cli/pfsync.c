@@ -291,7 +291,10 @@ event_out(const struct sync_event *ev, const struct timeval *at, struct cli_out 
 		cli_dbl(o, "time", (double)at->tv_sec + (double)at->tv_usec / 1e6, 6);
 		cli_str(o, "direction", ev->out ? "sent" : "received");
 		cli_str(o, "message", sync_kind_name(ev->kind));
-		cli_u64(o, "version", ev->version);
+		if (ev->version != 0)
+			cli_u64(o, "version", ev->version);
+		else
+			cli_str(o, "version", NULL);
 		cli_str(o, "peer", ev->peer[0] ? ev->peer : NULL);
 		cli_strf(o, "id", "%016llx", (unsigned long long)ev->id);
 		cli_strf(o, "creatorid", "%08x", ev->creatorid);
@@ -307,7 +310,10 @@ event_out(const struct sync_event *ev, const struct timeval *at, struct cli_out 
 	localtime_r(&at->tv_sec, &tm);
 	strftime(when, sizeof(when), "%H:%M:%S", &tm);
 	cli_printf(o, "%s.%06ld %s %-7s", when, (long)at->tv_usec, ev->out ? "to  " : "from", sync_kind_name(ev->kind));
-	cli_printf(o, " %s v%u", ev->peer[0] ? ev->peer : "-", ev->version);
+	if (ev->peer[0] != '\0')
+		cli_printf(o, " %s", ev->peer);
+	if (ev->version != 0)
+		cli_printf(o, " v%u", ev->version);
 	if (ev->id != 0 || ev->creatorid != 0)
 		cli_printf(o, " %016llx/%08x", (unsigned long long)ev->id, ev->creatorid);
 	if (ev->refused == SYNC_CNT_SILENT)
