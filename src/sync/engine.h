@@ -56,6 +56,7 @@ enum sync_msg_kind {
 	SYNC_M_INSERT,		/* a record that the sync thread filled but could not publish: join, replace or insert it */
 	SYNC_M_CLR,		/* remove by creator and interface; walks the shard in steps */
 	SYNC_M_BULK,		/* walk the shard and send every state in full */
+	SYNC_M_NACK,		/* packets index .. gen of this slice never came: session.c */
 };
 struct sync_peer_w {		/* a struct sync_peer, shrunk */
 	uint32_t seqlo, seqhi, seqdiff, ts_mod;
@@ -109,6 +110,9 @@ double sync_hist_quantile_us(struct sync_hist *const *h, unsigned n, double q);
 struct sync_packet {
 	struct rte_mbuf *m;
 	struct sync_out out;
+	uint8_t bare;		/* SYNC_MARK_TAIL ..: a header alone, with the three fields below */
+	uint16_t bare_slice;
+	uint32_t bare_a, bare_b;
 	uint64_t oldest_us;	/* box clock at the oldest change that it speaks of; 0 none: a twin measures its lag from it */
 };
 /* Room for headers, pfsync header begun in dialect. false: no buffer (onomem is the caller's to count). */
@@ -126,6 +130,9 @@ sync_tsc_us(const struct fp_box *box)
 
 /* Our marks in a version 6 header (docs/pfsync.md): pad byte and the 16 bytes that pf ignores. */
 #define SYNC_MARK 0x54
+#define SYNC_MARK_TAIL 0x55
+#define SYNC_MARK_NACK 0x56
+#define SYNC_MARK_NOTED 0x57
 struct sync_mark { uint16_t slice; uint32_t seq; uint64_t time_us /* 48 bits */; uint32_t rules; };
 void sync_mark_write(uint8_t *pfsync_header, const struct sync_mark *m);
 bool sync_mark_read(const uint8_t *pfsync_header, struct sync_mark *m);
@@ -167,6 +174,7 @@ struct sync_thread {			/* owner: the sync thread */
 	bool twin;
 	void *receive;			/* receive.c's own: idmap, requests waiting, batches to workers, sequences of the peer's slices */
 	void *bulk;			/* bulk.c's own */
+	void *session;			/* session.c's own */
 };
 int sync_receive_init(struct sync_thread *t, struct fp_err *err);	/* main, before the thread runs */
 void sync_receive_fini(struct sync_thread *t);

@@ -21,6 +21,7 @@ sync_packet_begin(struct sync_packet *pk, struct sync *s, const struct sync_run 
 {
 	(void)s;
 	pk->oldest_us = 0;
+	pk->bare = 0;
 	pk->m = rte_pktmbuf_alloc(pool);
 	if (pk->m == NULL)
 		return false;
@@ -70,12 +71,22 @@ sync_packet_finish(struct sync_packet *pk, struct sync *s, const struct sync_run
 	size_t len = sync_out_close(&pk->out);
 	uint16_t ident;
 
+	if (pk->bare != 0) {
+		struct sync_mark mk = { .slice = pk->bare_slice, .seq = pk->bare_a, .rules = pk->bare_b, .time_us = sync_tsc_us(s->box) };
+
+		memset(h, 0, SYNC_HDR_SIZE);
+		h[0] = 6;
+		sync_mark_write(h, &mk);
+		h[1] = pk->bare;
+		len = SYNC_HDR_SIZE;
+		sync_put16(h + 2, len);
+	}
 	if (len == 0) {
 		rte_pktmbuf_free(pk->m);
 		pk->m = NULL;
 		return false;
 	}
-	if (pk->out.dialect == SYNC_6 && __atomic_load_n(&s->marks, __ATOMIC_RELAXED)) {
+	if (pk->bare == 0 && pk->out.dialect == SYNC_6 && __atomic_load_n(&s->marks, __ATOMIC_RELAXED)) {
 		struct sync_mark mk = { .slice = slice, .seq = seq, .rules = sync_get32(run->checksum),
 			/* the clock that boxes of one host share; others see the offset */
 			.time_us = (pk->oldest_us != 0 ? fp_box_now_us(s->box) - pk->oldest_us : 0) };

@@ -306,6 +306,8 @@ make_memory(struct sync *s, struct fp_err *err)
 
 		if (rc == 0)
 			rc = sync_bulk_init(&s->t);
+		if (rc == 0 && sync_session_init(&s->t) != 0)
+			rc = -ENOMEM;
 		if (rc != 0)
 			return fp_err_set(err, rc, "pfsync0: no memory for the receiver");
 		s->t_ready = true;
@@ -525,6 +527,7 @@ sync_destroy(struct sync *s)
 	}
 	sync_watch_fini(s);
 	if (s->t_ready) {
+		sync_session_fini(&s->t);
 		sync_bulk_fini(&s->t);
 		sync_receive_fini(&s->t);
 	}

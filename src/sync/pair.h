@@ -18,6 +18,11 @@
 struct sync_ent { uint64_t id; uint32_t index, creatorid; };
 struct sync_queue { uint32_t head, tail; struct sync_ent *v; };
 
+/* What a packet spoke of, for the case that it is lost. index: SYNC_PAST_GONE: a delete. */
+struct sync_past { uint64_t id; uint32_t creatorid, index, seq; };
+#define SYNC_PAST 65536u	/* remembered, a slice; power of two */
+#define SYNC_PAST_GONE UINT32_MAX
+
 /* A packet that waits for its INS_ACK. */
 struct sync_held { struct rte_mbuf *m; uint64_t id, since_us; uint32_t index; };
 
@@ -30,6 +35,10 @@ struct sync_slice {			/* owner: its worker */
 	uint64_t lazy_us, oldest_us;	/* when the first entry came that nobody waits for; the first of all; 0 none */
 	uint64_t last_flush_us;
 	uint32_t seq;
+	struct sync_past *past;		/* [SYNC_PAST] ring */
+	uint32_t past_head;
+	uint64_t tail_us;		/* last packet sent */
+	uint8_t tail_n;			/* tails said since */
 	struct sync_packet open;	/* of the bulk walk */
 	bool is_open;
 	unsigned n_tx;
@@ -114,6 +123,20 @@ void sync_defer_flush(struct sync_slice *sl);
 int sync_packet_l2(struct sync *s, const struct sync_run *run, const struct fp_conf *conf, struct rte_mbuf *m);
 /* What a twin writes into the IP identification, so that twins know each other without a byte that others would see. */
 uint16_t sync_twin_ident(const uint8_t *payload, size_t len);
+/* session.c */
+int sync_session_init(struct sync_thread *t);
+void sync_session_fini(struct sync_thread *t);
+unsigned sync_session_turn(struct sync_thread *t);
+void sync_session_numbered(struct sync_thread *t, uint8_t af, const uint8_t *src, const struct sync_mark *m);
+/* A bare header of a twin? Then it is done with. */
+bool sync_session_bare(struct sync_thread *t, uint8_t af, const uint8_t *src, const uint8_t *h, size_t len);
+uint64_t sync_session_heard_us(const struct sync_thread *t);	/* box clock; 0 never */
+void sync_history_put(struct sync_slice *sl, uint64_t id, uint32_t creatorid, uint32_t index);
+bool sync_session_nacked(struct sync_slice *sl, uint32_t from, uint32_t to);
+void sync_session_tail(struct sync_slice *sl, const struct sync_run *run);
+/* slice.c, for session.c */
+void sync_slice_emit(struct sync_slice *sl, const struct sync_run *run, struct sync_packet *pk);
+void sync_slice_again(struct sync_slice *sl, const struct sync_past *p);
 /* watch.c */
 void sync_watch_packet(struct sync *s, bool out, const uint8_t *payload, size_t len);
 bool sync_watch_capturing(const struct sync *s);

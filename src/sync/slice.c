@@ -209,6 +209,22 @@ sync_slice_queue_ack(struct sync_slice *sl, uint64_t id, uint32_t creatorid)
 	}
 }
 
+void
+sync_slice_again(struct sync_slice *sl, const struct sync_past *p)
+{
+	struct fp_state *st;
+
+	if (p->index != SYNC_PAST_GONE) {
+		st = fp_table_record(sl->w->table, p->index);
+		if (!(st->flags & FP_SF_DEAD) && st->creatorid == p->creatorid &&
+		    ((st->halves & 1 && st->id[0] == p->id) || (st->halves & 2 && st->id[1] == p->id)))
+			sync_slice_queue_upd(sl, st, st->halves);
+		return;	/* gone since: its delete is numbered too */
+	}
+	if (queue_put(&sl->del, p->id, 0, p->creatorid))
+		note_change(sl, true);
+}
+
 struct sync_counts *
 sync_slice_counts(struct sync_slice *sl)
 {
@@ -252,14 +268,18 @@ tx_try(struct sync_slice *sl, const struct sync_run *run)
 }
 
 /* A finished packet into the list; there is room (callers look). */
-static void
-emit(struct sync_slice *sl, const struct sync_run *run, struct sync_packet *pk)
+void
+sync_slice_emit(struct sync_slice *sl, const struct sync_run *run, struct sync_packet *pk)
 {
 	struct fp_worker *w = sl->w;
 
 	if (!sync_packet_finish(pk, sl->s, run, w->id, sl->seq))
 		return;
-	sl->seq++;
+	if (pk->bare == 0) {
+		sl->seq++;
+		sl->tail_us = w->now_us;
+		sl->tail_n = 0;
+	}
 	fp_count(&sl->cnt.sent_packets, 1);
 	fp_count(&sl->cnt.sent_bytes, pk->m->pkt_len);
 	fp_count(&sl->cnt.cnt[run->af == FP_AF_INET ? SYNC_CNT_opackets : SYNC_CNT_opackets6], 1);
@@ -308,6 +328,7 @@ put_state(struct sync_slice *sl, struct sync_packet *pk, enum sync_kind kind, co
 		return false;
 	}
 	fp_count(&sl->cnt.sent[kind], 1);
+	sync_history_put(sl, v.id, v.creatorid, fp_table_index(sl->w->table, st));
 	if (unlikely(sync_watched(sl->s)))
 		watch(sl, kind, &(struct sync_ident){ v.id, v.creatorid }, &v);
 	return true;
@@ -349,6 +370,7 @@ put_record(struct sync_slice *sl, struct sync_packet *pk, struct fp_state *st, u
 			if (!sync_out_upd_c(&pk->out, &u))
 				return PUT_FULL;
 			fp_count(&sl->cnt.sent[kind], 1);
+			sync_history_put(sl, u.id, u.creatorid, fp_table_index(sl->w->table, st));
 			if (unlikely(sync_watched(sl->s)))
 				watch(sl, kind, &(struct sync_ident){ u.id, u.creatorid }, NULL);
 		} else if (!put_state(sl, pk, kind, st, h, &res)) {
@@ -398,6 +420,8 @@ fill_idents(struct sync_slice *sl, struct sync_packet *pk, struct sync_queue *q,
 		if (!sync_out_ident(&pk->out, kind, &id))
 			return false;
 		fp_count(&sl->cnt.sent[kind], 1);
+		if (kind == SYNC_DEL_C)
+			sync_history_put(sl, id.id, id.creatorid, SYNC_PAST_GONE);
 		if (unlikely(sync_watched(sl->s)))
 			watch(sl, kind, &id, NULL);
 		q->tail++;
@@ -431,7 +455,7 @@ flush(struct sync_slice *sl, const struct sync_run *run)
 		if (fill_idents(sl, &pk, &sl->ack, SYNC_INS_ACK) && fill_records(sl, &pk, &sl->upd_c, FP_SYNC_UPD_C) &&
 		    fill_idents(sl, &pk, &sl->del, SYNC_DEL_C) && fill_records(sl, &pk, &sl->ins, FP_SYNC_INS))
 			fill_records(sl, &pk, &sl->upd, FP_SYNC_UPD);
-		emit(sl, run, &pk);
+		sync_slice_emit(sl, run, &pk);
 		built++;
 		if (waiting(sl) == before)
 			break; /* a packet too small for a record: refused when the MTU was set */
@@ -462,7 +486,7 @@ static void
 walk_close(struct sync_slice *sl, const struct sync_run *run)
 {
 	if (sl->is_open)
-		emit(sl, run, &sl->open);
+		sync_slice_emit(sl, run, &sl->open);
 	sl->is_open = false;
 }
 
@@ -593,6 +617,12 @@ sync_slice_turn(struct fp_worker *w)
 				sl->msg_pending = false;
 				continue;
 			}
+			if (sl->msg.kind == SYNC_M_NACK) {
+				sync_session_nacked(sl, sl->msg.index, sl->msg.gen);
+				sl->msg_pending = false;
+				work++;
+				continue;
+			}
 		}
 		work++;
 		if (!sync_apply(w, sl, &sl->msg))
@@ -623,6 +653,7 @@ sync_slice_turn(struct fp_worker *w)
 	}
 	if (sl->bulk || sl->bulk_done != sl->bulk_gen)
 		work += bulk_turn(sl, run);
+	sync_session_tail(sl, run);
 	return work;
 }
 
@@ -688,13 +719,14 @@ sync_slice_create(struct sync *s, struct fp_worker *w)
 	sl->inbox = make_ring(w, "i", sizeof(struct sync_msg_w), INBOX_SIZE);
 	sl->outbox = make_ring(w, "o", sizeof(struct sync_msg_t), OUTBOX_SIZE);
 	sl->held = rte_zmalloc_socket("sync_held", SYNC_DEFER_MAX * sizeof(*sl->held), 0, w->socket);
+	sl->past = rte_zmalloc_socket("sync_past", SYNC_PAST * sizeof(*sl->past), 0, w->socket);
 	sl->held_at = rte_zmalloc_socket("sync_held", 2 * SYNC_DEFER_MAX * sizeof(*sl->held_at), 0, w->socket);
 	for (unsigned i = 0; i < 5; i++) {
 		q[i]->v = rte_zmalloc_socket("sync_queue", SYNC_QUEUE * sizeof(struct sync_ent), 0, w->socket);
 		if (q[i]->v == NULL)
 			goto nomem;
 	}
-	if (sl->inbox != NULL && sl->outbox != NULL && sl->held != NULL && sl->held_at != NULL)
+	if (sl->inbox != NULL && sl->outbox != NULL && sl->held != NULL && sl->held_at != NULL && sl->past != NULL)
 		return sl;
 nomem:
 	sync_slice_destroy(sl);
@@ -717,5 +749,6 @@ sync_slice_destroy(struct sync_slice *sl)
 	rte_free(sl->ack.v);
 	rte_free(sl->held);
 	rte_free(sl->held_at);
+	rte_free(sl->past);
 	rte_free(sl);
 }

@@ -19,7 +19,7 @@
 #include "fastpath/port.h"
 #include "sync/pair.h"
 
-#define TWIN_HITS 4		/* packets in a row that only a twin sends */
+#define TWIN_HITS 3		/* packets in a row that only a twin sends */
 #define TWIN_FORGET_US 30000000ull
 #define VERSION_KEEP_US 10000000ull /* a peer of the other version is followed when the present one is silent so long */
 
@@ -34,7 +34,7 @@ sync_thread_send(struct sync_thread *t, struct sync_packet *pk)
 
 	if (!sync_packet_finish(pk, t->s, run, SYNC_SLICE_THREAD, t->seq))
 		return false;
-	t->seq++;
+	t->seq += pk->bare == 0;
 	m = pk->m;
 	pk->m = NULL;
 	if (!run->link) {
@@ -168,6 +168,17 @@ input(struct sync_thread *t, struct rte_mbuf *m, uint16_t ifid, unsigned l2_len)
 	}
 	if (unlikely(sync_watch_capturing(s)))
 		sync_watch_packet(s, false, p, len);
+	if (sync_carrier_check(ifid == t->run->ifid, ttl) == SYNC_CNT_NONE && len >= SYNC_HDR_SIZE && p[0] == 6) {
+		struct sync_mark mk;
+
+		if (sync_session_bare(t, af, src, p, len)) {
+			fp_count(&t->cnt.cnt[af == FP_AF_INET ? SYNC_CNT_ipackets : SYNC_CNT_ipackets6], 1);
+			sync_heard(t, 6, SYNC_6, true);
+			return true;
+		}
+		if (sync_mark_read(p, &mk))
+			sync_session_numbered(t, af, src, &mk);
+	}
 	sync_receive(t, ifid, af, src, ttl, p, len);
 	return true;
 }
@@ -249,6 +260,7 @@ sync_thread_turn(struct sync *s)
 		work = receive(t);
 		work += sync_receive_turn(t);
 		work += sync_bulk_turn(t);
+		work += sync_session_turn(t);
 		if (s->marks && t->now_us - s->twin_us > TWIN_FORGET_US) {
 			__atomic_store_n(&s->marks, false, __ATOMIC_RELAXED);
 			t->twin = false;

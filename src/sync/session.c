@@ -1,0 +1,369 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The session between twins: what pfsync alone lacks. Two twinpath boxes number their packets inside bytes that pf sends as
+ * zeros and ignores (engine.h, struct sync_mark), and speak of them in packets that are a bare version 6 header, which any
+ * pf counts and takes nothing from:
+ *
+ *	SYNC_MARK_TAIL	"my slice is at this number": follows a silence, so that a lost last packet is seen; and the heartbeat
+ *	SYNC_MARK_NACK	"these numbers of your slice never came"
+ *	SYNC_MARK_NOTED	"noted": the sender has queued what those packets spoke of, as it is now
+ *
+ * So a loss is repaired with the present state, in a round trip or two; nothing old is ever sent again. Packets that carry
+ * the repair are numbered like all others.
+ *
+ * Runs on the sync thread, but for sync_session_tail() and sync_session_nacked(), which are a slice's.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "sync/bytes.h"
+#include "sync/pair.h"
+
+#define TWINS 8u		/* boxes on the cable that number their packets */
+#define RANGES 16u		/* of missing numbers, a slice */
+#define NACK_WAIT_US 1000	/* what is merely late comes in that time */
+#define NACK_AGAIN_US 5000
+#define NACK_TRIES 20u
+#define JUMP_MAX 4096		/* further than the sender remembers: it began anew, or a bulk update must mend it */
+#define BULK_AGAIN_US 2000000
+#define SLICES (FP_MAX_WORKERS + 2u) /* workers, main lcore, thread */
+
+struct range { uint32_t from, to; uint64_t due_us; uint8_t tries; };
+struct track { uint32_t expect; bool known; uint8_t n; struct range r[RANGES]; };
+struct twin {
+	uint8_t af, addr[16];
+	uint64_t heard_us;
+	unsigned pending;	/* ranges over all slices */
+	struct track slice[SLICES];
+};
+struct session {
+	struct twin *twin[TWINS];
+	uint64_t beat_us, bulk_us;
+};
+
+static unsigned
+slot_of(uint16_t slice)
+{
+	return slice == SYNC_SLICE_THREAD ? FP_MAX_WORKERS : slice == SYNC_SLICE_MAIN ? FP_MAX_WORKERS + 1 :
+		slice < FP_MAX_WORKERS ? slice : UINT32_MAX;
+}
+
+static struct twin *
+twin_get(struct sync_thread *t, uint8_t af, const uint8_t *addr)
+{
+	struct session *se = t->session;
+	unsigned len = af == FP_AF_INET ? 4 : 16, oldest = 0;
+
+	for (unsigned i = 0; i < TWINS; i++) {
+		struct twin *w = se->twin[i];
+
+		if (w != NULL && w->af == af && memcmp(w->addr, addr, len) == 0)
+			return w;
+		if (se->twin[oldest] != NULL && (w == NULL || w->heard_us < se->twin[oldest]->heard_us))
+			oldest = i;
+	}
+	/* rare: a box shows itself for the first time */
+	if (se->twin[oldest] == NULL && (se->twin[oldest] = calloc(1, sizeof(struct twin))) == NULL)
+		return NULL;
+	memset(se->twin[oldest], 0, sizeof(struct twin));
+	se->twin[oldest]->af = af;
+	memcpy(se->twin[oldest]->addr, addr, len);
+	return se->twin[oldest];
+}
+
+/* ---- numbers that came and did not */
+static void
+missing(struct sync_thread *t, struct twin *w, struct track *k, uint32_t from, uint32_t to)
+{
+	fp_count(&t->cnt.lost, (uint64_t)(to - from) + 1);
+	if (k->n > 0 && k->r[k->n - 1].to + 1 == from) {
+		k->r[k->n - 1].to = to;
+		return;
+	}
+	if (k->n == RANGES) {	/* a hole between two is asked for as well: too much is harmless */
+		k->r[RANGES - 1].to = to;
+		return;
+	}
+	k->r[k->n++] = (struct range){ .from = from, .to = to, .due_us = t->now_us + NACK_WAIT_US };
+	w->pending++;
+}
+
+static void
+drop_range(struct twin *w, struct track *k, unsigned i)
+{
+	memmove(&k->r[i], &k->r[i + 1], (k->n - i - 1) * sizeof(k->r[0]));
+	k->n--;
+	w->pending--;
+}
+
+/* A number that was missing came after all. */
+static void
+late(struct sync_thread *t, struct twin *w, struct track *k, uint32_t seq)
+{
+	for (unsigned i = 0; i < k->n; i++) {
+		struct range *r = &k->r[i];
+
+		if ((int32_t)(seq - r->from) < 0 || (int32_t)(seq - r->to) > 0)
+			continue;
+		fp_count(&t->cnt.reordered, 1);
+		fp_count(&t->cnt.lost, -1);
+		if (r->from == r->to)
+			drop_range(w, k, i);
+		else if (seq == r->from)
+			r->from++;
+		else if (seq == r->to)
+			r->to--;
+		return;	/* from the middle: the whole range is asked for */
+	}
+}
+
+static void
+ask_for_bulk(struct sync_thread *t)
+{
+	struct session *se = t->session;
+
+	if (t->now_us - se->bulk_us < BULK_AGAIN_US)
+		return;
+	se->bulk_us = t->now_us;
+	sync_bulk_event(t, SYNC_BULK_EV_ASKED_BY_USER);
+}
+
+/* next: the number after the last one that is known to have been sent; came: that one is here. */
+static void
+progress(struct sync_thread *t, struct twin *w, struct track *k, uint32_t next, bool came)
+{
+	int32_t ahead = (int32_t)(next - k->expect);
+
+	if (!k->known || ahead < -JUMP_MAX) {	/* first contact, or it began anew */
+		if (k->n > 0)
+			w->pending -= k->n;
+		k->n = 0;
+		k->known = true;
+		k->expect = next;
+		return;
+	}
+	if (ahead > JUMP_MAX) {
+		fp_count(&t->cnt.lost, (uint64_t)ahead - came);
+		k->expect = next;
+		ask_for_bulk(t);
+		return;
+	}
+	if (ahead <= 0) {
+		if (came)
+			late(t, w, k, next - 1);
+		return;
+	}
+	if ((uint32_t)ahead > (came ? 1u : 0u))
+		missing(t, w, k, k->expect, came ? next - 2 : next - 1);
+	k->expect = next;
+}
+
+void
+sync_session_numbered(struct sync_thread *t, uint8_t af, const uint8_t *src, const struct sync_mark *m)
+{
+	struct twin *w = twin_get(t, af, src);
+	unsigned slot = slot_of(m->slice);
+
+	if (w == NULL || slot == UINT32_MAX)
+		return;
+	w->heard_us = t->now_us;
+	progress(t, w, &w->slice[slot], m->seq + 1, true);
+}
+
+/* ---- bare headers */
+static bool
+begin(struct sync_packet *pk, struct sync *s, const struct sync_run *run, struct rte_mempool *pool)
+{
+	return sync_packet_begin(pk, s, run, pool, SYNC_6);
+}
+
+static void
+send_bare(struct sync_thread *t, uint8_t mark, uint16_t slice, uint32_t a, uint32_t b)
+{
+	struct sync_packet pk;
+
+	if (!begin(&pk, t->s, t->run, t->pool))
+		return;
+	pk.bare = mark;
+	pk.bare_slice = slice;
+	pk.bare_a = a;
+	pk.bare_b = b;
+	sync_thread_send(t, &pk);
+}
+
+bool
+sync_session_bare(struct sync_thread *t, uint8_t af, const uint8_t *src, const uint8_t *h, size_t len)
+{
+	struct sync_msg_w msg = { .kind = SYNC_M_NACK };
+	uint16_t slice;
+	unsigned slot;
+	struct twin *w;
+	uint32_t a, b;
+
+	if (len != SYNC_HDR_SIZE || h[0] != 6 || sync_get16(h + 2) != len || h[1] < SYNC_MARK_TAIL || h[1] > SYNC_MARK_NOTED)
+		return false;
+	slice = sync_get16(h + 4);
+	a = sync_get32(h + 6);
+	b = sync_get32(h + 16);
+	slot = slot_of(slice);
+	if (slot == UINT32_MAX || (w = twin_get(t, af, src)) == NULL)
+		return true;
+	w->heard_us = t->now_us;
+	switch (h[1]) {
+	case SYNC_MARK_TAIL:
+		progress(t, w, &w->slice[slot], a, false);
+		break;
+	case SYNC_MARK_NACK:
+		/* What thread and main lcore say is asked for again by other means: requests, BUS, acknowledgements. */
+		if (slice < t->s->n_slices && (int32_t)(b - a) >= 0 && b - a <= 4 * JUMP_MAX) {
+			msg.index = a;
+			msg.gen = b;
+			sync_to_worker(t, slice, &msg, 1);
+		} else if (slot >= FP_MAX_WORKERS) {
+			send_bare(t, SYNC_MARK_NOTED, slice, a, b);
+		}
+		break;
+	case SYNC_MARK_NOTED:
+		for (unsigned i = 0; i < w->slice[slot].n; i++)
+			if (w->slice[slot].r[i].from == a && w->slice[slot].r[i].to == b) {
+				fp_count(&t->cnt.repaired, (uint64_t)(b - a) + 1);
+				drop_range(w, &w->slice[slot], i);
+				break;
+			}
+		break;
+	}
+	return true;
+}
+
+/* Ask for what is missing; beat. */
+unsigned
+sync_session_turn(struct sync_thread *t)
+{
+	struct session *se = t->session;
+	uint32_t beat = __atomic_load_n(&t->box->params->sync_heartbeat_ms, __ATOMIC_RELAXED);
+	unsigned work = 0;
+
+	if (!t->run->up || !t->run->link || !__atomic_load_n(&t->s->marks, __ATOMIC_RELAXED) || sync_dialect_get(t->s) != SYNC_6)
+		return 0;
+	for (unsigned i = 0; i < TWINS; i++) {
+		struct twin *w = se->twin[i];
+
+		if (w == NULL || w->pending == 0)
+			continue;
+		for (unsigned s = 0; s < SLICES; s++) {
+			struct track *k = &w->slice[s];
+
+			for (unsigned j = 0; j < k->n; j++) {
+				struct range *r = &k->r[j];
+
+				if (t->now_us < r->due_us)
+					continue;
+				work++;
+				if (r->tries++ == NACK_TRIES) {
+					drop_range(w, k, j--);
+					ask_for_bulk(t);
+					continue;
+				}
+				r->due_us = t->now_us + NACK_AGAIN_US;
+				send_bare(t, SYNC_MARK_NACK, s == FP_MAX_WORKERS ? SYNC_SLICE_THREAD :
+					s == FP_MAX_WORKERS + 1 ? SYNC_SLICE_MAIN : s, r->from, r->to);
+			}
+		}
+	}
+	if (beat != 0 && t->now_us - se->beat_us >= beat * 1000ul) {
+		se->beat_us = t->now_us;
+		send_bare(t, SYNC_MARK_TAIL, SYNC_SLICE_THREAD, t->seq, 0);
+	}
+	return work;
+}
+
+uint64_t
+sync_session_heard_us(const struct sync_thread *t)
+{
+	const struct session *se = t->session;
+	uint64_t last = 0;
+
+	for (unsigned i = 0; i < TWINS; i++)
+		if (se->twin[i] != NULL && se->twin[i]->heard_us > last)
+			last = se->twin[i]->heard_us;
+	return last;
+}
+
+int
+sync_session_init(struct sync_thread *t)
+{
+	t->session = calloc(1, sizeof(struct session));
+	return t->session != NULL ? 0 : -1;
+}
+
+void
+sync_session_fini(struct sync_thread *t)
+{
+	struct session *se = t->session;
+
+	for (unsigned i = 0; se != NULL && i < TWINS; i++)
+		free(se->twin[i]);
+	free(se);
+	t->session = NULL;
+}
+
+/* ---- a slice's side: what each packet spoke of */
+void
+sync_history_put(struct sync_slice *sl, uint64_t id, uint32_t creatorid, uint32_t index)
+{
+	sl->past[sl->past_head++ & (SYNC_PAST - 1)] = (struct sync_past){ .id = id, .creatorid = creatorid, .index = index,
+		.seq = sl->seq };
+}
+
+static void
+bare_from_slice(struct sync_slice *sl, const struct sync_run *run, uint8_t mark, uint32_t a, uint32_t b)
+{
+	struct sync_packet pk;
+
+	if (sl->n_tx >= SYNC_TXQ - 1 || !begin(&pk, sl->s, run, sl->s->pool))
+		return;
+	pk.bare = mark;
+	pk.bare_slice = sl->w->id;
+	pk.bare_a = a;
+	pk.bare_b = b;
+	sync_slice_emit(sl, run, &pk);
+}
+
+/* Numbers from..to never came: say again what they spoke of, as it is now. False: more to do next turn. */
+bool
+sync_session_nacked(struct sync_slice *sl, uint32_t from, uint32_t to)
+{
+	const struct sync_run *run = sync_run_get(sl->s);
+	uint32_t at = sl->past_head, kept = RTE_MIN(sl->past_head, SYNC_PAST);
+	bool all = false;
+
+	for (uint32_t i = 0; i < kept; i++) {
+		const struct sync_past *p = &sl->past[--at & (SYNC_PAST - 1)];
+
+		if ((int32_t)(p->seq - to) > 0)
+			continue;
+		if ((int32_t)(p->seq - from) < 0) {
+			all = true;
+			break;
+		}
+		sync_slice_again(sl, p);
+	}
+	if (!all && kept == SYNC_PAST)
+		fp_count(&sl->cnt.deletes_lost, 1);	/* older than what is remembered: a bulk update mends all but deletes */
+	if (run != NULL && run->up && run->link)
+		bare_from_slice(sl, run, SYNC_MARK_NOTED, from, to);
+	return true;
+}
+
+/* After a silence: say which number comes next, so that a lost last packet is missed. */
+void
+sync_session_tail(struct sync_slice *sl, const struct sync_run *run)
+{
+	static const uint32_t after_us[] = { 1000, 10000, 100000 };
+
+	if (sl->tail_n >= RTE_DIM(after_us) || sl->w->now_us - sl->tail_us < after_us[sl->tail_n])
+		return;
+	sl->tail_n++;
+	if (__atomic_load_n(&sl->s->marks, __ATOMIC_RELAXED) && sync_dialect_get(sl->s) == SYNC_6)
+		bare_from_slice(sl, run, SYNC_MARK_TAIL, sl->seq, 0);
+}
