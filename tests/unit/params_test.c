@@ -4,7 +4,9 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <ctype.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -176,8 +178,87 @@ when(void **state)
 	assert_int_equal(fp_param_set(&box, "idle sleep", "0", &err), 0);
 }
 
+/* ---- twinpath.conf(5) has the parameters of the table: `params_test twinpath.conf.5`; with --update it has them then */
+static const char *page_path;
+static const char begin[] = ".\\\" begin: made by params_test --update\n", end[] = ".\\\" end\n";
+
+static void
+page_of_table(FILE *f)
+{
+	unsigned n;
+	const struct fp_param *p = fp_params(&n);
+
+	for (unsigned i = 0; i < n; i++) {
+		fprintf(f, ".TP\n.B %s\n%c%s. ", p[i].name, toupper((unsigned char)p[i].help[0]), p[i].help + 1);
+		if (p[i].choices != NULL && strcmp(p[i].type, "enum") == 0)
+			fprintf(f, "%s", p[i].choices);
+		else if (strcmp(p[i].type, "bool") == 0)
+			fprintf(f, "on|off");
+		else if (strcmp(p[i].type, "octal") == 0)
+			fprintf(f, "octal, 0 to %llo", (unsigned long long)p[i].max);
+		else if (strcmp(p[i].type, "uint") == 0)
+			fprintf(f, "%lld to %lld%s%s%s%s", (long long)p[i].min, (long long)p[i].max, p[i].unit != NULL && p[i].unit[0] ? " " : "",
+				p[i].unit != NULL ? p[i].unit : "", p[i].choices != NULL ? ", or " : "", p[i].choices != NULL ? p[i].choices : "");
+		else
+			fprintf(f, "text of %lld to %lld characters", (long long)p[i].min, (long long)p[i].max);
+		fprintf(f, "; default %s.\n", p[i].def[0] != '\0' ? p[i].def : "none");
+	}
+}
+
+static char *
+slurp(const char *path)
+{
+	FILE *f = fopen(path, "r");
+	char *s = calloc(1, 1 << 20);
+
+	assert_non_null(f);
+	assert_non_null(s);
+	assert_true(fread(s, 1, (1 << 20) - 1, f) > 0);
+	fclose(f);
+	return s;
+}
+
+static void
+page(void **state)
+{
+	char *have, *want, *a, *b;
+	size_t size;
+	FILE *f;
+
+	if (page_path == NULL)
+		skip();
+	have = slurp(page_path);
+	f = open_memstream(&want, &size);
+	page_of_table(f);
+	fclose(f);
+	a = strstr(have, begin);
+	b = strstr(have, end);
+	assert_true(a != NULL && b != NULL);
+	a += sizeof(begin) - 1;
+	if ((size_t)(b - a) != size || memcmp(a, want, size) != 0)
+		fail_msg("%s: not the parameters of the table; run params_test --update %s", page_path, page_path);
+	free(have);
+	free(want);
+}
+
+static int
+update(const char *path)
+{
+	char *have = slurp(path), *a = strstr(have, begin), *b = strstr(have, end);
+	FILE *f = a != NULL && b != NULL ? fopen(path, "w") : NULL;
+
+	if (f == NULL)
+		return 1;
+	fprintf(f, "%.*s", (int)(a + sizeof(begin) - 1 - have), have);
+	page_of_table(f);
+	fprintf(f, "%s", b);
+	fclose(f);
+	free(have);
+	return 0;
+}
+
 int
-main(void)
+main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(defaults, setup),
@@ -186,7 +267,12 @@ main(void)
 		cmocka_unit_test_setup(strings, setup),
 		cmocka_unit_test_setup(hostid, setup),
 		cmocka_unit_test_setup(when, setup),
+		cmocka_unit_test(page),
 	};
+
+	if (argc > 2 && strcmp(argv[1], "--update") == 0)
+		return update(argv[2]);
+	page_path = argc > 1 ? argv[1] : NULL;
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
