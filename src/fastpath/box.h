@@ -256,6 +256,8 @@ struct fp_box {		/* owner: main lcore */
 	struct fp_counters main_cnt;	/* main lcore's share of the counters: drops of neigh.c ... */
 	const struct fp_sync_hooks *sync_hooks; /* src/sync; NULL: none was made */
 	void *sync;
+	uint32_t stale_ms;		/* failover: what waited longer than this in a receive queue is dropped; 0: nothing is */
+	uint32_t grace_until_sec;	/* failover: learned states do not expire before; box clock. Both: any thread writes, relaxed */
 	const char *(*foreign_if)(const struct fp_box *box, uint16_t ifid); /* name of an interface that only a peer has, ids from FP_IFID_FOREIGN */
 	struct fp_box_priv *priv;	/* box_priv.h */
 };

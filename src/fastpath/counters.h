@@ -101,7 +101,8 @@
 	X(PUNT_FULL, "punt_full", "ring to the main lcore is full") \
 	X(NOMBUF, "no_mbuf", "packet buffers exhausted") \
 	X(BRIDGE_SAME, "bridge_no_peer", "bridge member without a partner") \
-	X(LOOP, "forward_loop", "would leave through itself more often than allowed")
+	X(LOOP, "forward_loop", "would leave through itself more often than allowed") \
+	X(STALE, "stale", "waited in a receive queue while this box did not run, and another one may be master")
 
 /* Other outcomes and totals. */
 #define FP_TOTALS(X) \

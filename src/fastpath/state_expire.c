@@ -116,7 +116,7 @@ fp_state_part(struct fp_worker *w, struct fp_state *st, int half)
 	return n;
 }
 
-struct scan { struct fp_worker *w; uint32_t total; uint32_t min[POL_TM_MAX]; bool all; };
+struct scan { struct fp_worker *w; uint32_t total; uint32_t min[POL_TM_MAX]; bool all, grace; };
 
 static void
 scan_one(struct fp_state *st, void *arg)
@@ -127,6 +127,9 @@ scan_one(struct fp_state *st, void *arg)
 	/* line 0 says for nearly all states that no rule could have them expire now */
 	if (!s->all && st->timeout < POL_TM_MAX && s->w->now_sec - st->last_sec < s->min[st->timeout] &&
 	    !((st->hflags[0] | st->hflags[1]) & FP_HF_PURGE))
+		return;
+	/* just taken over: the peer's last news of idle connections may be as old as their timeouts */
+	if (s->grace && st->flags & FP_SF_LEARNED && !((st->hflags[0] | st->hflags[1]) & FP_HF_PURGE))
 		return;
 	for (int half = 0; half < 2; half++)
 		if (halves >> half & 1 && expires_in(s->w, st, half, s->total) == 0)
@@ -151,6 +154,7 @@ fp_state_expire(struct fp_worker *w)
 	w->scan_last_us = w->now_us;
 	w->purge_pending = false;
 	s.total = fp_states_total(w->box);
+	s.grace = (int32_t)(__atomic_load_n(&w->box->grace_until_sec, __ATOMIC_RELAXED) - w->now_sec) > 0;
 	s.all = c->rule_adaptive || (s.total > c->timeout[POL_TM_ADAPTIVE_START] && c->timeout[POL_TM_ADAPTIVE_END] != 0);
 	for (unsigned i = 0; i < POL_TM_MAX; i++) {
 		uint32_t m = __atomic_load_n(&w->box->rules->min_timeout[i], __ATOMIC_RELAXED);

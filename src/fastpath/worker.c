@@ -210,6 +210,24 @@ rx_all(struct fp_worker *w)
 	return total;
 }
 
+/*
+ * This box stood still (a stopped process, a frozen guest) and has CARP: another one may have taken over meanwhile and sent
+ * these packets' successors long ago. What waits is thrown away, at most what the rings hold.
+ */
+static __rte_noinline __rte_cold void
+rx_discard(struct fp_worker *w)
+{
+	struct rte_mbuf *m[FP_BURST];
+
+	for (uint16_t i = 0; i < w->n_rx; i++)
+		for (unsigned k = 0, n = FP_BURST; k < 65536 / FP_BURST && n != 0; k++) {
+			n = rte_eth_rx_burst(w->rx[i].port_id, w->rx[i].queue, m, FP_BURST);
+			fp_count(&w->cnt.totals[FP_T_RX], n);
+			for (unsigned j = 0; j < n; j++)
+				fp_drop(w, m[j], FP_D_STALE);
+		}
+}
+
 static __rte_noinline unsigned
 drain_handover(struct fp_worker *w)
 {
@@ -310,6 +328,12 @@ fp_worker_turn(struct fp_worker *w)
 	uint64_t now = rte_rdtsc();
 	unsigned packets, work;
 
+	if (unlikely(now - w->last_tsc > box->tsc_hz / 16)) {
+		uint32_t stale = __atomic_load_n(&box->stale_ms, __ATOMIC_RELAXED);
+
+		if (stale != 0 && (now - w->last_tsc) / (box->tsc_hz / 1000) >= stale)
+			rx_discard(w);
+	}
 	account(w, now, w->last_packets);
 	w->now_tsc = now;
 	w->now_us = fp_tsc_us(box, now);
