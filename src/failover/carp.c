@@ -10,6 +10,7 @@
 #include "failover/carp_priv.h"
 
 #define ERRORS_MAX 3u /* so many failures in a row demote, so many successes end it */
+#define EQUAL_LOSSES_MAX 4u
 #define ANNOUNCE_AGAIN 2u /* advertisements after the one of the takeover; some switches need it */
 
 const char *
@@ -90,7 +91,7 @@ fo_carp_master_down_us(const struct fo_carp *c)
 void
 fo_carp_wait(struct fo_carp *c, enum fo_family f)
 {
-	c->down_due_us[f] = c->family[f] ? c->now_us + fo_carp_master_down_us(c) : FO_CARP_NEVER;
+	c->down_due_us[f] = c->family[f] ? c->now_us + fo_carp_master_down_us(c) + c->extra_us : FO_CARP_NEVER;
 }
 
 /* ---- advertisements */
@@ -210,6 +211,7 @@ set_state(struct fo_carp *c, enum fo_carp_state to, enum fo_carp_why why)
 	c->ad_due_us = c->down_due_us[FO_INET] = c->down_due_us[FO_INET6] = FO_CARP_NEVER;
 	c->announce_in = 0;
 	c->waited_anew = false;
+	c->extra_us = 0;
 	fo_carp_stay(c);
 	c->stats.transitions++;
 	c->ops->role(c->ctx, c, &change);
@@ -230,15 +232,14 @@ void
 fo_carp_become_backup(struct fo_carp *c, enum fo_carp_why why)
 {
 	set_state(c, FO_CARP_BACKUP, c->resigning ? FO_CARP_WHY_RESIGNED : why);
+	/* The other one steps down as well, and its timers are as long as these: another delay for everyone, every time. */
+	if (why == FO_CARP_WHY_EQUAL) {
+		if (c->equal_losses < EQUAL_LOSSES_MAX)
+			c->equal_losses++;
+		c->extra_us = fo_carp_random(c) % (fo_carp_interval_us(c) * c->equal_losses);
+	}
 	for (enum fo_family f = 0; f < FO_FAMILIES; f++)
 		fo_carp_wait(c, f);
-	if (why != FO_CARP_WHY_EQUAL)
-		return;
-	/* The other one stepped down as well and its timers are as long as these: another delay for everyone, every time. */
-	c->equal_losses++;
-	for (enum fo_family f = 0; f < FO_FAMILIES; f++)
-		if (c->down_due_us[f] != FO_CARP_NEVER)
-			c->down_due_us[f] += fo_carp_random(c) % (fo_carp_interval_us(c) * c->equal_losses);
 }
 
 /* Goes where its inputs say; INIT is left for BACKUP alone. */

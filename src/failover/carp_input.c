@@ -95,6 +95,9 @@ input_backup(struct fo_carp *c, const struct sync_carp *h, enum fo_family f)
 		fo_carp_become_master(c, FO_CARP_WHY_TOO_SLOW);
 	} else {
 		c->waited_anew = false;
+		/* not the other packets of the one whose values are equal, and which steps down as well, but a master that stays */
+		if (c->now_us - c->since_us > fo_carp_interval_us(c) / 2)
+			c->extra_us = 0;
 		fo_carp_wait(c, f);
 	}
 }

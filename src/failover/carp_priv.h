@@ -38,6 +38,7 @@ struct fo_carp {
 	bool resigning; /* MASTER: gives the role to whoever advertises first */
 	uint64_t bow_out_due_us; /* MASTER: resigning, and nobody has taken over until then */
 	unsigned announce_in; /* MASTER: advertisements until the second announcement, 0 after it */
+	uint64_t extra_us; /* BACKUP: beyond the master-down time, after a loss to equal values */
 	unsigned equal_losses; /* times that equal values ended a MASTER since one lasted */
 
 	/* digest */
