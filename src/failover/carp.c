@@ -52,7 +52,7 @@ fo_carp_random(struct fo_carp *c)
 
 	if (c->ops->random != NULL)
 		return c->ops->random(c->ctx);
-	/* a failure leaves 0, which the callers take as "again": the clock is no secret, and the counter need be none */
+	/* libcrypto without entropy: neither the counter nor a delay is a secret */
 	if (RAND_bytes((unsigned char *)&r, sizeof(r)) != 1)
 		r = c->now_us * 0x9e3779b97f4a7c15u;
 	return r;
