@@ -17,7 +17,8 @@
  *		fence; scan again: published collision, or an EMPTY slot before its own, then withdraw (and lose, or start
  *		again); compare-and-swap PENDING to published; if that fails the owner won, start again (and find it).
  * Only published slots are visible to lookups, so what loses was never seen. tests/unit/table_model_test.c goes through
- * all interleavings of a small chain, and shows that leaving out any of these rules breaks it.
+ * all interleavings of a small chain, and shows that leaving out any of these rules breaks it; tests/model/table.pml does
+ * so with halves, growth, shrinking, grace periods and a reader too.
  *
  * Suppose both publish: the owner in slot i, the sync lcore in slot j of the same chain. i != j, as both came from EMPTY
  * and only the owner empties, not in its insert. Let r be the owner's load of slot j in its last scan.
