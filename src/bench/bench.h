@@ -22,7 +22,7 @@ struct bench_scenario {
 	int (*run)(const struct bench_opt *opt);	/* 0, or 1 after a message */
 };
 
-extern const struct bench_scenario bench_fastpath, bench_table;
+extern const struct bench_scenario bench_fastpath, bench_table, bench_sync, bench_sync_encode, bench_sync_forward;
 
 /* Median, and half the distance between the quartiles, of n values; sorts v. */
 double bench_median(double *v, unsigned n, double *spread);

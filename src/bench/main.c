@@ -13,7 +13,8 @@
 
 #include "bench.h"
 
-static const struct bench_scenario *const scenarios[] = { &bench_fastpath, &bench_table };
+static const struct bench_scenario *const scenarios[] = { &bench_fastpath, &bench_table, &bench_sync, &bench_sync_encode,
+	&bench_sync_forward };
 #define N_SCENARIOS (sizeof(scenarios) / sizeof(scenarios[0]))
 
 static int
