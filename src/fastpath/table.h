@@ -110,6 +110,8 @@ static inline uint32_t fp_table_candidate(const struct fp_table *t, uint64_t has
 static inline void fp_table_prefetch_record(const struct fp_table *t, uint32_t index); /* NONE is fine */
 static inline struct fp_state *fp_table_record(const struct fp_table *t, uint32_t index);
 uint32_t fp_table_index(const struct fp_table *t, const struct fp_state *st);
+/* Was a record ever at this index? For numbers that come from elsewhere: fp_table_record() takes any other on trust. */
+bool fp_table_index_valid(const struct fp_table *t, uint32_t index);
 
 /*
  * The record that answers for this packet, or NULL. half: the half needed = FP_HALF_IN if (direction of travel in) ==

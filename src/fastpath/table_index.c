@@ -73,6 +73,14 @@ fp_table_index(const struct fp_table *t, const struct fp_state *st)
 	    (uint32_t)(class == FP_CLASS_V6 ? off / sizeof(struct fp_state6) : off / sizeof(struct fp_state));
 }
 
+bool
+fp_table_index_valid(const struct fp_table *t, uint32_t index)
+{
+	uint32_t class = index >> FP_CLASS_SHIFT;
+
+	return class < FP_CLASSES && !(index & FP_CAND_ALONE) && (index & FP_CLASS_SLOT) < fp_load(&t->pool[class].carved);
+}
+
 uint64_t
 fp_state_hash(const struct fp_table *t, const struct fp_state *st)
 {

@@ -64,7 +64,7 @@ struct sync_peer_w {		/* a struct sync_peer, shrunk */
 	uint8_t state, wscale, scrub_ttl, scrub_valid;
 	uint16_t pad;
 };
-struct sync_msg_w {		/* 96 bytes; esize of the ring must be a multiple of 4 */
+struct sync_msg_w {		/* esize of the ring must be a multiple of 4 */
 	uint8_t kind;		/* enum sync_msg_kind */
 	uint8_t halves;		/* bit mask: which halves of the record are meant */
 	uint8_t timeout;
@@ -75,18 +75,26 @@ struct sync_msg_w {		/* 96 bytes; esize of the ring must be a multiple of 4 */
 	uint16_t ifid;		/* CLR: FP_IFID_ALL with SYNC_MF_ANY_IF: any */
 	uint16_t max_mss;
 	struct sync_peer_w peer[2];
-	uint32_t age_sec;	/* INSERT */
-	uint32_t gen;		/* BULK */
-	uint32_t rate;		/* BULK: packets a millisecond that the peer can follow, 0: as many as the link takes */
-	uint32_t pad;
+	union {
+		struct {
+			uint32_t gen;	/* BULK; CLR: the walk is over */
+			uint32_t rate;	/* BULK: packets a millisecond that the peer can follow, 0: as many as the link takes */
+		};
+		struct {		/* INSERT with SYNC_MF_EXT */
+			uint8_t min_ttl, set_tos, set_prio[2];
+			uint16_t scrub_rf;	/* of fp_state_ext */
+		};
+	};
 };
 _Static_assert(sizeof(struct sync_msg_w) % 4 == 0, "ring element");
 #define SYNC_MF_ANY_IF 1
 #define SYNC_MF_ACK 2		/* the sender holds a packet: answer INS_ACK once it is in */
 #define SYNC_MF_FULL 4		/* came as UPD, not UPD_C */
+#define SYNC_MF_EXT 8		/* INSERT: needs an extension block */
 
 /* ---- worker -> sync thread */
-struct sync_msg_t { uint64_t id; uint32_t creatorid; uint32_t index; };	/* this state's record is now there; learned or moved */
+/* This state's record is now there; learned or moved. creatorid 0: something else, SYNC_T_* of receive.h. */
+struct sync_msg_t { uint64_t id; uint32_t creatorid; uint32_t index; };
 
 /* ---- counters: one block a thread, its only writer; sums are read relaxed (fp_count()) */
 struct sync_counts {
@@ -156,6 +164,8 @@ void sync_export_upd_c(const struct fp_worker *w, const struct fp_state *st, int
 
 /* ---- apply.c, on the owner: one message of the inbox. False: not finished (CLR walks on): call again next turn. */
 bool sync_apply(struct fp_worker *w, struct sync_slice *sl, struct sync_msg_w *m);
+/* A message of the inbox that will not be applied: gives back what it holds. On the owner, or while it holds still. */
+void sync_apply_discard(struct fp_worker *w, struct sync_slice *sl, struct sync_msg_w *m);
 
 /* ---- sync thread (thread.c calls; receive.c, import.c, bulk.c, idmap.c) */
 struct sync_thread {			/* owner: the sync thread */

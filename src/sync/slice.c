@@ -664,6 +664,8 @@ sync_slice_reset(struct sync_slice *sl)
 
 	for (unsigned i = 0; i < RTE_DIM(q); i++)
 		q[i]->head = q[i]->tail = 0;
+	if (sl->msg_pending)
+		sync_apply_discard(sl->w, sl, &sl->msg);
 	sync_defer_flush(sl);
 	rte_pktmbuf_free_bulk(sl->tx, sl->n_tx);
 	sl->n_tx = 0;
@@ -674,8 +676,7 @@ sync_slice_reset(struct sync_slice *sl)
 	sl->lazy_us = sl->oldest_us = 0;
 	sl->cnt.dirty = 0;
 	while (rte_ring_sc_dequeue_elem(sl->inbox, &sl->msg, sizeof(sl->msg)) == 0)
-		if (sl->msg.kind == SYNC_M_INSERT)
-			fp_table_alloc_cancel(sl->w->table, fp_table_record(sl->w->table, sl->msg.index), false);
+		sync_apply_discard(sl->w, sl, &sl->msg);
 }
 
 const struct fp_sync_hooks sync_hooks = {
