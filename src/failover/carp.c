@@ -99,8 +99,6 @@ fo_carp_wait(struct fo_carp *c, enum fo_family f)
 static uint64_t
 next_counter(struct fo_carp *c)
 {
-	uint64_t peer = c->heard ? c->heard_carp.counter : 0;
-
 	if (!c->has_counter) {
 		c->counter = c->conf.counter_rises && c->conf.counter_base != 0 ? c->conf.counter_base : fo_carp_random(c);
 		c->has_counter = true;
@@ -108,7 +106,7 @@ next_counter(struct fo_carp *c)
 		c->counter++;
 	}
 	/* 0 is what an OpenBSD box takes for its own before it has sent; the peer's is what it takes for its own after */
-	while (c->counter == 0 || (c->heard && c->counter == peer))
+	while (c->counter == 0 || (c->last != NULL && c->counter == c->last->carp.counter))
 		c->counter++;
 	return c->counter;
 }
@@ -337,15 +335,17 @@ fo_carp_peer_suspect(struct fo_carp *c, uint64_t now_us)
 	uint64_t theirs_us, due_us;
 
 	fo_carp_clock(c, now_us);
-	if (c->state != FO_CARP_BACKUP || !c->heard)
+	if (c->state != FO_CARP_BACKUP)
 		return;
-	theirs_us = fo_carp_time_us(c->heard_carp.advbase, c->heard_carp.advskew);
-	if (theirs_us == 0)
-		theirs_us = US_PER_SEC / 256;
 	for (enum fo_family f = 0; f < FO_FAMILIES; f++) {
-		if (c->down_due_us[f] == FO_CARP_NEVER || c->heard_us[f] < c->since_us)
+		const struct fo_heard *heard = &c->heard[f];
+
+		if (c->down_due_us[f] == FO_CARP_NEVER || !heard->any || heard->us < c->since_us)
 			continue;
-		due_us = c->heard_us[f] + theirs_us + theirs_us / 2;
+		theirs_us = fo_carp_time_us(heard->carp.advbase, heard->carp.advskew);
+		if (theirs_us == 0)
+			theirs_us = US_PER_SEC / 256;
+		due_us = heard->us + theirs_us + theirs_us / 2;
 		/* never at once: an advertisement that is on its way gets half an interval */
 		if (due_us < c->now_us + theirs_us / 2)
 			due_us = c->now_us + theirs_us / 2;
@@ -524,15 +524,15 @@ fo_carp_info_get(const struct fo_carp *c, struct fo_carp_info *info)
 {
 	*info = (struct fo_carp_info){ .conf = &c->conf, .addrs = c->addrs, .n_addrs = c->n_addrs, .state = c->state,
 		.why = c->why, .since_us = c->since_us, .up = c->up, .link = c->link, .send_errors = c->send_errors,
-		.demote = c->demote, .advskew = fo_carp_advskew(c), .peer_kind = fo_carp_kind(c), .heard = c->heard };
-	if (!c->heard)
+		.demote = c->demote, .advskew = fo_carp_advskew(c), .peer_kind = fo_carp_kind(c), .heard = c->last != NULL };
+	if (c->last == NULL)
 		return;
-	info->heard_us = c->heard_us[c->heard_family];
-	info->heard_family = c->heard_family;
-	info->heard_advbase = c->heard_carp.advbase;
-	info->heard_advskew = c->heard_carp.advskew;
-	info->heard_demote = c->heard_carp.demote;
-	memcpy(info->heard_src, c->heard_src, sizeof(info->heard_src));
+	info->heard_us = c->last->us;
+	info->heard_family = (uint8_t)(c->last - c->heard);
+	info->heard_advbase = c->last->carp.advbase;
+	info->heard_advskew = c->last->carp.advskew;
+	info->heard_demote = c->last->carp.demote;
+	memcpy(info->heard_src, c->last->src, sizeof(info->heard_src));
 }
 
 const struct fo_carp_stats *

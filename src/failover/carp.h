@@ -123,7 +123,7 @@ struct fo_carp_stats {
 enum fo_carp_peer {
 	FO_CARP_PEER_AUTO, /* as OpenBSD's or FreeBSD's advertisements are seen; until then byte 4 and advskew both tell it */
 	FO_CARP_PEER_OPENBSD, /* byte 4; between twinpath boxes as well */
-	FO_CARP_PEER_FREEBSD, /* folded into advskew, at most 240; ucarp as well */
+	FO_CARP_PEER_FREEBSD, /* folded into advskew, at most 240; ucarp as well (its demotion is its advskew, too) */
 };
 
 struct fo_carp_conf {

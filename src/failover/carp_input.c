@@ -5,7 +5,6 @@
 #include "failover/carp_priv.h"
 
 #define BOW_OUT 255u
-#define COUNTER_LOSS 8u /* FreeBSD adds 1 a packet; so many may be lost for it to be recognised */
 
 static bool
 is_bow_out(const struct sync_carp *h)
@@ -29,27 +28,36 @@ is_own(const struct fo_carp *c, const struct sync_carp *h, const struct fo_carp_
 		h->advskew == sent->advskew && h->demote == sent->demote;
 }
 
-/* Before h becomes the last one heard. */
+/*
+ * What the sender understands of demotion, before h becomes the last one heard of its family. FreeBSD says itself by TOS, and
+ * its counter changes with every packet (rises, or is random when there is one family); ucarp's is random. OpenBSD's stays,
+ * and only OpenBSD has byte 4. Another sender proves nothing.
+ */
 static void
 recognise(struct fo_carp *c, const struct sync_carp *h, const struct fo_carp_rx *rx)
 {
-	uint64_t step = h->counter - c->heard_carp.counter;
+	const struct fo_heard *before = &c->heard[rx->family];
+	bool same_box = before->any && memcmp(before->src, rx->src, sizeof(before->src)) == 0;
 
-	if (h->demote != 0 || (c->heard && step == 0 && rx->tos != FO_CARP_TOS_FREEBSD))
+	if (h->demote != 0)
 		c->seen_kind = FO_CARP_PEER_OPENBSD;
-	else if (rx->tos == FO_CARP_TOS_FREEBSD || (c->heard && step <= COUNTER_LOSS))
+	else if (rx->tos == FO_CARP_TOS_FREEBSD)
 		c->seen_kind = FO_CARP_PEER_FREEBSD;
+	else if (same_box)
+		c->seen_kind = h->counter == before->carp.counter ? FO_CARP_PEER_OPENBSD : FO_CARP_PEER_FREEBSD;
 }
 
 static void
 remember(struct fo_carp *c, const struct sync_carp *h, const struct fo_carp_rx *rx)
 {
+	struct fo_heard *heard = &c->heard[rx->family];
+
 	recognise(c, h, rx);
-	c->heard = true;
-	c->heard_family = rx->family;
-	c->heard_us[rx->family] = c->now_us;
-	c->heard_carp = *h;
-	memcpy(c->heard_src, rx->src, sizeof(c->heard_src));
+	heard->any = true;
+	heard->us = c->now_us;
+	heard->carp = *h;
+	memcpy(heard->src, rx->src, sizeof(heard->src));
+	c->last = heard;
 	if (h->counter > c->highest[rx->family])
 		c->highest[rx->family] = h->counter;
 	/* FreeBSD goes on from the last good one, so that after a takeover it is never behind; strict: only forward */

@@ -48,12 +48,14 @@ struct fo_carp {
 	bool has_sent[FO_FAMILIES];
 	struct sync_carp sent[FO_FAMILIES];
 
-	/* the last good advertisement */
-	bool heard;
-	uint8_t heard_family;
-	uint64_t heard_us[FO_FAMILIES];
-	struct sync_carp heard_carp;
-	uint8_t heard_src[16];
+	/* the last good advertisements */
+	struct fo_heard {
+		bool any;
+		uint64_t us;
+		struct sync_carp carp;
+		uint8_t src[16];
+	} heard[FO_FAMILIES];
+	const struct fo_heard *last; /* of them; NULL before the first */
 	enum fo_carp_peer seen_kind; /* AUTO: nothing seen so far */
 
 	/* send errors: section 6 */

@@ -34,6 +34,8 @@ struct fo_group {
 	bool allow;
 	bool applying, again;
 	uint64_t now_us;
+	fo_demotion_fn on_demotion;
+	void *on_demotion_ctx;
 	struct fo_carp_stats stats; /* what came to no virtual host, and what removed ones have counted */
 };
 
@@ -85,6 +87,32 @@ good_name(const char *s, size_t size)
 }
 
 /* ---- demotion */
+
+static void
+tell(struct fo_group *g, const struct node *n, bool set)
+{
+	if (g->on_demotion != NULL)
+		g->on_demotion(g->on_demotion_ctx, &n->d, set);
+}
+
+void
+fo_group_on_demotion(struct fo_group *g, fo_demotion_fn fn, void *ctx)
+{
+	g->on_demotion = fn;
+	g->on_demotion_ctx = ctx;
+}
+
+/* Out of the list, and gone. */
+static void
+lift(struct fo_group *g, struct node **at)
+{
+	struct node *n = *at;
+
+	*at = n->next;
+	if (n->active)
+		tell(g, n, false);
+	free(n);
+}
 
 static void
 sum_for(const struct fo_group *g, const struct fo_carp *c, uint64_t *count, int64_t *skew)
@@ -151,6 +179,7 @@ fo_group_own_demotion(struct fo_carp *c)
 			continue;
 		n->active = want[n->cause];
 		n->d.since_us = g->now_us;
+		tell(g, n, n->active);
 		changed = true;
 	}
 	if (changed)
@@ -190,8 +219,7 @@ fo_group_demote(struct fo_group *g, const char *group, const char *owner, const 
 	if (count == 0 && skew == 0) {
 		if (n == NULL)
 			return -ENOENT;
-		*at = n->next;
-		free(n);
+		lift(g, at);
 		apply(g);
 		return 0;
 	}
@@ -208,6 +236,7 @@ fo_group_demote(struct fo_group *g, const char *group, const char *owner, const 
 	n->d.skew = skew;
 	n->d.deadline_us = deadline_us;
 	snprintf(n->d.reason, sizeof(n->d.reason), "%s", reason);
+	tell(g, n, true);
 	apply(g);
 	return 0;
 }
@@ -299,8 +328,7 @@ fo_group_forget(struct fo_carp *c)
 			nat = &n->next;
 			continue;
 		}
-		*nat = n->next;
-		free(n);
+		lift(g, nat);
 	}
 	while ((m = c->members) != NULL) {
 		c->members = m->next;
@@ -491,8 +519,7 @@ fo_group_tick(struct fo_group *g, uint64_t now_us)
 			at = &n->next;
 			continue;
 		}
-		*at = n->next;
-		free(n);
+		lift(g, at);
 		ended = true;
 	}
 	if (ended || g->again)

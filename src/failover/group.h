@@ -66,6 +66,9 @@ int fo_group_leave(struct fo_group *g, struct fo_carp *c, const char *name, uint
  */
 int fo_group_demote(struct fo_group *g, const char *group, const char *owner, const char *reason, unsigned count, int skew,
 	uint64_t deadline_us, uint64_t now_us);
+/** Told of every demotion that begins (set), changes (set) or ends, by itself or not; for the log. fn NULL: nobody is told. */
+typedef void (*fo_demotion_fn)(void *ctx, const struct fo_demotion *d, bool set);
+void fo_group_on_demotion(struct fo_group *g, fo_demotion_fn fn, void *ctx);
 /** For `show carp`: the i-th, NULL at the end. Until the next call that changes something. */
 const struct fo_demotion *fo_group_demotion(const struct fo_group *g, size_t i);
 /** `ifconfig -g carp`: the sum of a group's counts. */

@@ -257,9 +257,17 @@ test_peer_kind(void **state)
 	fo_carp_info_get(carp, &i);
 	assert_int_equal(i.peer_kind, FO_CARP_PEER_OPENBSD);
 	assert_int_equal(i.advskew, 10);
-	/* FreeBSD: it rises, or TOS says so */
-	peer_counter++;
-	hear(1, 200, 0);
+	/* FreeBSD, ucarp: it does not, or TOS says so; another box's says nothing */
+	peer_counter += 12345;
+	p = packet_of(1, 200, 0);
+	p.rx.src[3]++;
+	assert_int_equal(give(&p), FO_CARP_NONE);
+	fo_carp_info_get(carp, &i);
+	assert_int_equal(i.peer_kind, FO_CARP_PEER_OPENBSD);
+	peer_counter += 54321;
+	p = packet_of(1, 200, 0);
+	p.rx.src[3]++;
+	assert_int_equal(give(&p), FO_CARP_NONE);
 	fo_carp_info_get(carp, &i);
 	assert_int_equal(i.peer_kind, FO_CARP_PEER_FREEBSD);
 	assert_int_equal(i.advskew, 240);
@@ -564,6 +572,16 @@ demote_of(const char *name)
 	return i.demote;
 }
 
+static unsigned told_set, told_end;
+
+static void
+on_demotion(void *ctx, const struct fo_demotion *d, bool set)
+{
+	assert_true(ctx == &told_set && d->owner[0] != '\0' && d->reason[0] != '\0');
+	told_set += set;
+	told_end += !set;
+}
+
 static void
 test_groups(void **state)
 {
@@ -640,6 +658,7 @@ test_groups(void **state)
 	fo_group_up(group, c2, true, now);
 	assert_int_equal(demote_of("carp1"), 1);
 	assert_string_equal(fo_group_demotion(group, 0)->owner, "carp2");
+	fo_group_on_demotion(group, on_demotion, &told_set);
 	fo_group_link(group, IFID + 1, true, now);
 	assert_int_equal(demote_of("carp1"), 0);
 	p = packet_of(1, 0, 0);
@@ -648,7 +667,14 @@ test_groups(void **state)
 	fo_group_link(group, IFID + 1, false, now);
 	assert_int_equal(demote_of("carp1"), 1);
 	fo_group_stats_get(group, &before);
+	assert_true(told_set == 1 && told_end == 1);
+	fo_group_demote(group, "carp", "user", "test", 1, 1, now + 1, now);
+	fo_group_demote(group, "carp", "user", "test", 2, 2, now + 1, now);
+	assert_true(told_set == 3 && told_end == 1);
+	fo_group_tick(group, ++now);
+	assert_true(told_set == 3 && told_end == 2);
 	fo_group_remove(group, c2, now);
+	assert_true(told_set == 3 && told_end == 3);
 	assert_int_equal(demote_of("carp1"), 0);
 	fo_group_stats_get(group, &after);
 	assert_memory_equal(&before.badauth, &after.badauth, sizeof(after.badauth));
