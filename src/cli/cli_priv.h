@@ -56,6 +56,7 @@ struct cli_ctx {
 	const struct cli_cmd *cmd;
 	int argc;			/* arguments behind the command's words */
 	char **argv;
+	const char *input;		/* what the client read from its standard input, NULL: nothing */
 	const char *cwd;		/* of the one who asks; relative file names start there */
 	bool check;
 	bool tty;			/* progress is welcome */

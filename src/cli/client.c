@@ -207,7 +207,7 @@ put_const(struct cli_client *c, int fd, const char *s)
 }
 
 static bool
-send_run(struct cli_client *c, int argc, char *const *argv, bool json)
+send_run(struct cli_client *c, int argc, char *const *argv, bool json, const char *input)
 {
 	struct winsize ws = { 0 };
 	bool tty = isatty(STDERR_FILENO) == 1, ok;
@@ -223,7 +223,9 @@ send_run(struct cli_client *c, int argc, char *const *argv, bool json)
 	n += cl;
 	for (int i = 0; i < argc; i++)
 		n += 4 + strlen(argv[i]);
-	if (n > CLI_PROTO_MAX_REQUEST || argc > 65535) {
+	if (input != NULL)
+		n += 4 + strlen(input);
+	if (n > CLI_PROTO_MAX_REQUEST || argc >= 65535) {
 		fprintf(stderr, "twinctl: the command is longer than %u bytes; give long lists in a file\n", CLI_PROTO_MAX_REQUEST);
 		return false;
 	}
@@ -231,19 +233,20 @@ send_run(struct cli_client *c, int argc, char *const *argv, bool json)
 		return false;
 	cli_put_hdr(b, CLI_MSG_RUN, (uint32_t)n);
 	p = b + CLI_PROTO_HDR_SIZE;
-	cli_put32(p, (json ? CLI_RUN_JSON : 0) | (tty ? CLI_RUN_TTY : 0));
+	cli_put32(p, (json ? CLI_RUN_JSON : 0) | (tty ? CLI_RUN_TTY : 0) | (input != NULL ? CLI_RUN_INPUT : 0));
 	cli_put16(p + 4, ws.ws_col);
 	cli_put16(p + 6, ws.ws_row);
 	cli_put16(p + 8, (uint16_t)cl);
 	memcpy(p + 10, cwd, cl);
 	p += 10 + cl;
-	cli_put16(p, (uint16_t)argc);
+	cli_put16(p, (uint16_t)(argc + (input != NULL)));
 	p += 2;
-	for (int i = 0; i < argc; i++) {
-		size_t k = strlen(argv[i]);
+	for (int i = 0; i < argc + (input != NULL); i++) {
+		const char *word = i < argc ? argv[i] : input;
+		size_t k = strlen(word);
 
 		cli_put32(p, (uint32_t)k);
-		memcpy(p + 4, argv[i], k);
+		memcpy(p + 4, word, k);
 		p += 4 + k;
 	}
 	ok = send_all(c->fd, b, CLI_PROTO_HDR_SIZE + n);
@@ -252,7 +255,7 @@ send_run(struct cli_client *c, int argc, char *const *argv, bool json)
 }
 
 int
-cli_client_run(struct cli_client *c, int argc, char *const *argv, bool json)
+cli_client_run(struct cli_client *c, int argc, char *const *argv, bool json, const char *input)
 {
 	bool progress = false, done = false, screen = isatty(STDOUT_FILENO) == 1;
 	int status = CLI_EXIT_CONNECT;
@@ -261,7 +264,7 @@ cli_client_run(struct cli_client *c, int argc, char *const *argv, bool json)
 	c->last = &c->first;
 	c->first = NULL;
 	c->finished = c->write_failed = false;
-	if (!send_run(c, argc, argv, json)) {
+	if (!send_run(c, argc, argv, json, input)) {
 		c->failed = true;
 		return CLI_EXIT_CONNECT;
 	}

@@ -14,7 +14,8 @@ struct cli_client;
 struct cli_client *cli_client_open(const char *path, char *err, size_t size);
 void cli_client_close(struct cli_client *c);
 /* Run one command, copy what it prints to stdout and stderr. Its exit status, or CLI_EXIT_CONNECT. */
-int cli_client_run(struct cli_client *c, int argc, char *const *argv, bool json);
+/* input: what `pfctl -f -` is to read, or NULL. */
+int cli_client_run(struct cli_client *c, int argc, char *const *argv, bool json, const char *input);
 /* Another thread or a signal handler may ask a running command to be given up; the connection is closed then. */
 void cli_client_interrupt(struct cli_client *c);
 /* Words that complete the line: count, and pairs word, help in *words (one block, caller frees). */

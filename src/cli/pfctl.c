@@ -4,6 +4,8 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "pfctl.h"
 
@@ -96,6 +98,41 @@ pfctl_print_errors(struct cli_ctx *x, const struct pol_errors *errs, const char 
 	return 1;
 }
 
+const char *
+pfctl_path(struct cli_ctx *x, const struct pfctl *p, char buf[CLI_PATH_SIZE])
+{
+	if (p->input_path[0] == '\0')
+		return cli_path(x, p->file, buf);
+	snprintf(buf, CLI_PATH_SIZE, "%s", p->input_path);
+	return buf;
+}
+
+/* What the client read becomes a file of memory. Its descriptor, or -1 and the error told. */
+static int
+input_open(struct cli_ctx *x, struct pfctl *p)
+{
+	size_t len, done = 0;
+	int fd;
+
+	if (x->input == NULL)
+		return cli_err(x, "pfctl: -f - reads the standard input of twinctl: `twinctl pfctl -f -`; expected a file name here"), -1;
+	if ((fd = memfd_create("pfctl", MFD_CLOEXEC)) < 0)
+		return cli_err(x, "pfctl: -f -: %s", strerror(errno)), -1;
+	for (len = strlen(x->input); done < len; ) {
+		ssize_t n = write(fd, x->input + done, len - done);
+
+		if (n <= 0) {
+			cli_err(x, "pfctl: -f -: %s", strerror(errno));
+			close(fd);
+			return -1;
+		}
+		done += (size_t)n;
+	}
+	snprintf(p->input_path, sizeof(p->input_path), PFCTL_INPUT_DIR "%d", fd);
+	p->file = "stdin";
+	return fd;
+}
+
 static int
 load_rules(struct cli_ctx *x, const struct pfctl *p)
 {
@@ -103,9 +140,7 @@ load_rules(struct cli_ctx *x, const struct pfctl *p)
 	char path[CLI_PATH_SIZE];
 	int rc = 0;
 
-	if (strcmp(p->file, "-") == 0)
-		return cli_err(x, "pfctl: -f - is not available: the box reads its files itself; expected a file name");
-	if (cli_regular_file(x, cli_path(x, p->file, path)) != 0)
+	if (cli_regular_file(x, pfctl_path(x, p, path)) != 0)
 		return 1;
 	if (p->check_only || p->verbose > 0) {
 		struct pol_env env = { .macros = p->n_macros ? p->macros : NULL, .arg = x->box };
@@ -375,13 +410,11 @@ enable(struct cli_ctx *x, bool on)
 	return rc < 0 ? cli_err(x, "pfctl: pf cannot be %s: %s", on ? "enabled" : "disabled", strerror(-rc)) : 0;
 }
 
-int
-cli_pfctl(struct cli_ctx *x)
+static int
+obey(struct cli_ctx *x, struct pfctl *pf)
 {
-	struct pfctl p;
+	struct pfctl p = *pf;
 
-	if (pfctl_parse(x, &p) != 0)
-		return 1;
 	if (p.save != NULL || p.load != NULL)
 		return cli_err(x, "pfctl: %s FILE is not available in this version: states are neither saved nor loaded",
 			p.save != NULL ? "-S" : "-L");
@@ -422,6 +455,22 @@ cli_pfctl(struct cli_ctx *x)
 	return 0;
 }
 
+int
+cli_pfctl(struct cli_ctx *x)
+{
+	struct pfctl p;
+	int fd = -1, rc;
+
+	if (pfctl_parse(x, &p) != 0)
+		return 1;
+	if (p.file != NULL && strcmp(p.file, "-") == 0 && (fd = input_open(x, &p)) < 0)
+		return 1;
+	rc = obey(x, &p);
+	if (fd >= 0)
+		close(fd);
+	return rc;
+}
+
 static void
 complete(struct cli_ctx *x, void (*add)(void *, const char *, const char *), void *arg)
 {
@@ -458,7 +507,7 @@ complete(struct cli_ctx *x, void (*add)(void *, const char *, const char *), voi
 const struct cli_cmd cli_pfctl_cmds[] = {
 	{ "pfctl", "[-nvqz] [-f FILE] [-s WORD] [-F WORD] [-k HOST [-k HOST]] [-t TABLE -T WORD [ADDRESS...]]",
 		"rules, states and tables, as pf's own pfctl", cli_pfctl, CLI_F_OWN_ARGS, complete,
-		"  -f FILE            load rules; -nf only checks, -nvf prints them in normal form\n"
+		"  -f FILE            load rules; -nf only checks, -nvf prints them in normal form; - is standard input\n"
 		"  -s WORD            rules states info labels memory timeouts Tables Sources Interfaces Anchors all; -sr, -ss ... too\n"
 		"  -v, -vv            more of it\n"
 		"  -F WORD            clear: rules states info Tables all; -i IF for states of one interface\n"

@@ -10,7 +10,8 @@
 struct pfctl {
 	bool check_only, disable, enable, quiet, zero, no_dns;
 	int verbose;
-	const char *file;		/* -f */
+	const char *file;		/* -f; as errors name it */
+	char input_path[32];		/* where it is when it came from the client's standard input; else empty */
 	const char *show, *clear;	/* canonical word or NULL */
 	const char *kill[3];
 	int n_kill;
@@ -26,6 +27,9 @@ struct pfctl {
 
 int pfctl_parse(struct cli_ctx *x, struct pfctl *p);	/* 0, or 1 with the error told */
 int pfctl_show(struct cli_ctx *x, const struct pfctl *p, const char *what);
+#define PFCTL_INPUT_DIR "/proc/self/fd/"
+/* The file of -f as the box opens it. */
+const char *pfctl_path(struct cli_ctx *x, const struct pfctl *p, char buf[CLI_PATH_SIZE]);
 int pfctl_table(struct cli_ctx *x, const struct pfctl *p);
 /* What pfctl says of success on the error stream, unless -q. */
 void pfctl_note(struct cli_ctx *x, const struct pfctl *p, const char *fmt, ...) __attribute__((format(printf, 3, 4)));

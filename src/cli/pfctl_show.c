@@ -214,7 +214,7 @@ show_rules(struct cli_ctx *x, int verbose)
 			cli_u64(o, "bytes", c[i].bytes[0] + c[i].bytes[1]);
 			cli_u64(o, "states", c[i].states);
 			cli_u64(o, "states_created", c[i].states_total);
-			cli_str(o, "file", r->file);
+			cli_str(o, "file", r->file != NULL && strncmp(r->file, PFCTL_INPUT_DIR, strlen(PFCTL_INPUT_DIR)) == 0 ? "stdin" : r->file);
 			cli_u64(o, "line", r->line > 0 ? (uint64_t)r->line : 0);
 			cli_obj_end(o);
 			continue;

@@ -30,23 +30,23 @@ list_add(struct cli_ctx *x, struct list *l, const char *text)
 
 /* A file of addresses: blanks or lines between them, # comments. */
 static int
-list_file(struct cli_ctx *x, struct list *l, const char *name)
+list_file(struct cli_ctx *x, struct list *l, const struct pfctl *p)
 {
 	char path[CLI_PATH_SIZE], *line = NULL, *save;
 	size_t cap = 0;
 	int rc = 0, nr = 0;
 	FILE *f;
 
-	if (cli_regular_file(x, cli_path(x, name, path)) != 0)
+	if (cli_regular_file(x, pfctl_path(x, p, path)) != 0)
 		return 1;
 	if ((f = fopen(path, "r")) == NULL)
-		return cli_err(x, "pfctl: cannot open %s: %s", path, strerror(errno));
+		return cli_err(x, "pfctl: cannot open %s: %s", p->file, strerror(errno));
 	while (rc == 0 && getline(&line, &cap, f) >= 0) {
 		nr++;
 		line[strcspn(line, "#")] = '\0';
 		for (char *w = strtok_r(line, " \t\r\n,", &save); w != NULL && rc == 0; w = strtok_r(NULL, " \t\r\n,", &save))
 			if ((rc = list_add(x, l, w)) != 0)
-				cli_err(x, "pfctl: %s:%d: nothing was changed", path, nr);
+				cli_err(x, "pfctl: %s:%d: nothing was changed", p->file, nr);
 	}
 	free(line);
 	fclose(f);
@@ -124,7 +124,7 @@ pfctl_table(struct cli_ctx *x, const struct pfctl *p)
 	for (int i = 0; i < p->argc && status == 0; i++)
 		status = list_add(x, &l, p->argv[i]);
 	if (status == 0 && p->file != NULL && !x->check)
-		status = list_file(x, &l, p->file);
+		status = list_file(x, &l, p);
 	if (status != 0 || x->check)
 		goto out;
 	if (takes && l.n == 0 && strcmp(p->tcmd, "replace") != 0) {

@@ -100,7 +100,7 @@ cli_prompt_loop(const char *path, bool json, bool own_box)
 		status = CLI_EXIT_CONNECT;
 		if (connected(&s)) {
 			running = s.client;
-			status = cli_client_run(s.client, w.n, w.v, json);
+			status = cli_client_run(s.client, w.n, w.v, json, NULL);
 			running = NULL;
 			if (status == CLI_EXIT_CONNECT) {	/* gone, or given up with ^C: a fresh connection next time */
 				cli_client_close(s.client);

@@ -32,6 +32,7 @@ enum cli_msg {
 
 #define CLI_RUN_JSON 1u		/* as `json` at the end */
 #define CLI_RUN_TTY 2u		/* progress is welcome */
+#define CLI_RUN_INPUT 4u	/* the last of argv is no word but what the client read from its input, for `pfctl -f -` */
 
 static inline void
 cli_put16(uint8_t *p, uint16_t v)

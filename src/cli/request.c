@@ -97,13 +97,15 @@ cli_request_run(struct cli *c, const struct cli_request *r, struct cli_sink *sin
 {
 	struct cli_ctx x = { .cli = c, .box = c->box, .cwd = r->cwd, .tty = r->flags & CLI_RUN_TTY, .can_stream = true,
 		.columns = r->columns, .rows = r->rows };
-	int rc;
+	int rc, argc = r->argc;
 
 	*stream = NULL;
+	if ((r->flags & CLI_RUN_INPUT) && argc > 0)
+		x.input = r->argv[--argc];
 	if ((x.out = cli_out_new(sink, r->flags & CLI_RUN_JSON)) == NULL)
 		return 1;
 	c->busy = true;
-	rc = cli_dispatch(&x, r->argc, r->argv);
+	rc = cli_dispatch(&x, argc, r->argv);
 	c->busy = false;
 	cli_out_flush(x.out);
 	cli_out_free(x.out);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "pfctl.h"
 #include "pfsync.h"
 
 static int
@@ -387,7 +388,10 @@ cmd_show_config(struct cli_ctx *x)
 	fp_neigh_foreach(x->box, POL_AF_INET, config_neigh, x);
 	fp_neigh_foreach(x->box, POL_AF_INET6, config_neigh, x);
 	cli_pfsync_config(x);
-	if ((rs = fp_rules(x->box)) != NULL && rs->path != NULL && rs->path[0] != '\0' && strcmp(rs->path, "-") != 0) {
+	rs = fp_rules(x->box);
+	if (rs != NULL && rs->path != NULL && strncmp(rs->path, PFCTL_INPUT_DIR, strlen(PFCTL_INPUT_DIR)) == 0) {
+		cli_printf(o, "# the rules in force came from standard input: pfctl -f -\n");
+	} else if (rs != NULL && rs->path != NULL && rs->path[0] != '\0' && strcmp(rs->path, "-") != 0) {
 		cli_printf(o, "pfctl -f ");
 		quoted(o, rs->path);
 		cli_printf(o, "\n");

@@ -10,6 +10,7 @@
 #ifndef TWINPATH_VERSION
 #define TWINPATH_VERSION "unknown"
 #endif
+#define INPUT_MAX (8u << 20)	/* more than a request may hold: that is told by the client */
 #define SOCKET_DEFAULT "/run/twinpath.sock"
 
 static void
@@ -23,13 +24,58 @@ usage(FILE *f)
 		"Exit status: that of the command, 3 when the box does not answer, 64 for wrong usage.\n", SOCKET_DEFAULT);
 }
 
+/* `pfctl -f -`, `pfctl -nvf -`, `pfctl -f-`: what stands on our standard input is meant. */
+static bool
+wants_input(int argc, char **argv)
+{
+	for (int i = 1; i < argc && strcmp(argv[0], "pfctl") == 0; i++) {
+		size_t n = strlen(argv[i]);
+
+		if (argv[i][0] != '-' || n < 2)
+			continue;
+		if ((argv[i][n - 1] == 'f' && i + 1 < argc && strcmp(argv[i + 1], "-") == 0) ||
+			(n > 2 && argv[i][n - 1] == '-' && argv[i][n - 2] == 'f'))
+			return true;
+	}
+	return false;
+}
+
+/* All of it as one string. NULL, told. */
+static char *
+read_input(void)
+{
+	size_t len = 0, cap = 1 << 16, n;
+	char *s = malloc(cap);
+
+	while (s != NULL && (n = fread(s + len, 1, cap - len - 1, stdin)) > 0) {
+		len += n;
+		if (len + 1 == cap) {
+			char *t = cap < INPUT_MAX ? realloc(s, cap *= 2) : NULL;
+
+			if (t == NULL) {
+				fprintf(stderr, "twinctl: too much on standard input; give it as a file\n");
+				free(s);
+				return NULL;
+			}
+			s = t;
+		}
+	}
+	if (s == NULL || ferror(stdin) || memchr(s, '\0', len) != NULL) {
+		fprintf(stderr, "twinctl: standard input: %s\n", s == NULL ? "out of memory" : ferror(stdin) ? "cannot be read" : "is no text");
+		free(s);
+		return NULL;
+	}
+	s[len] = '\0';
+	return s;
+}
+
 int
 main(int argc, char **argv)
 {
 	const char *path = getenv("TWINPATH_SOCKET");
 	struct cli_client *c;
 	bool json = false;
-	char err[512];
+	char err[512], *input = NULL;
 	int i, status;
 
 	if (path == NULL || path[0] == '\0')
@@ -60,11 +106,15 @@ main(int argc, char **argv)
 	signal(SIGPIPE, SIG_IGN);
 	if (i == argc)
 		return cli_prompt_loop(path, json, false);
+	if (wants_input(argc - i, argv + i) && (input = read_input()) == NULL)
+		return 1;
 	if ((c = cli_client_open(path, err, sizeof(err))) == NULL) {
 		fprintf(stderr, "twinctl: %s\n", err);
+		free(input);
 		return CLI_EXIT_CONNECT;
 	}
-	status = cli_client_run(c, argc - i, argv + i, json);
+	status = cli_client_run(c, argc - i, argv + i, json, input);
+	free(input);
 	if (status == CLI_EXIT_CONNECT)
 		fprintf(stderr, "twinctl: %s: the box went away before it had answered\n", path);
 	cli_client_close(c);

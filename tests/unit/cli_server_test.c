@@ -363,7 +363,8 @@ test_monitor(void **state)
 static void
 test_client(void **state)
 {
-	char err[256], **words = NULL, *argv[] = { "set", "workers", "2" };
+	char err[256], **words = NULL, *argv[] = { "set", "workers", "2" }, *nf[] = { "pfctl", "-nf", "-" },
+		*add[] = { "pfctl", "-t", "t", "-T", "add", "-f", "-" };
 	struct cli_client *c;
 	int n;
 
@@ -372,7 +373,15 @@ test_client(void **state)
 	assert_non_null(strstr(err, "no twinpath is running there"));
 	c = cli_client_open(path, err, sizeof(err));
 	assert_non_null(c);
-	assert_int_equal(cli_client_run(c, 3, argv, false), 0);
+	assert_int_equal(cli_client_run(c, 3, argv, false, NULL), 0);
+	/* rules and addresses from the client's standard input */
+	assert_int_equal(cli_client_run(c, 3, nf, false, "block\npass proto tcp\n"), 0);
+	assert_int_equal(cli_client_run(c, 3, nf, false, "block\npass sideways\n"), 1);
+	assert_int_equal(cli_client_run(c, 3, nf, false, ""), 0);
+	assert_int_equal(cli_client_run(c, 3, nf, false, NULL), 1);
+	assert_int_equal(cli_client_run(c, 7, add, false, "10.0.0.1\n10.0.0.2 # two\n"), 0);
+	assert_int_equal(pol_table_count(fp_table_by_name(box, "t", false)), 2);
+	assert_int_equal(cli_client_run(c, 7, add, false, "10.0.0.x\n"), 1);
 	n = cli_client_complete(c, "show po", &words);
 	assert_int_equal(n, 1);
 	assert_string_equal(words[0], "port");
