@@ -45,8 +45,8 @@ effective_timeout(const struct fp_conf *c, const struct fp_rule_rt *rt, unsigned
 	return timeout;
 }
 
-static uint32_t
-expires_in(const struct fp_worker *w, const struct fp_state *st, int half, uint32_t total)
+uint32_t
+fp_state_expires_with(const struct fp_worker *w, const struct fp_state *st, int half, uint32_t total)
 {
 	const struct fp_rule_rt *rt;
 	uint32_t timeout, idle;
@@ -62,7 +62,7 @@ expires_in(const struct fp_worker *w, const struct fp_state *st, int half, uint3
 uint32_t
 fp_state_expires_in(const struct fp_worker *w, const struct fp_state *st, int half)
 {
-	return expires_in(w, st, half, fp_states_total(w->box));
+	return fp_state_expires_with(w, st, half, fp_states_total(w->box));
 }
 
 void
@@ -132,7 +132,7 @@ scan_one(struct fp_state *st, void *arg)
 	if (s->grace && st->flags & FP_SF_LEARNED && !((st->hflags[0] | st->hflags[1]) & FP_HF_PURGE))
 		return;
 	for (int half = 0; half < 2; half++)
-		if (halves >> half & 1 && expires_in(s->w, st, half, s->total) == 0)
+		if (halves >> half & 1 && fp_state_expires_with(s->w, st, half, s->total) == 0)
 			fp_state_remove(s->w, st, half);
 }
 

@@ -13,6 +13,8 @@ void fp_state_totals(const struct fp_table *t, const struct fp_state *st, int ha
 	uint64_t *bytes);
 /* Seconds until the half expires; 0: due, or marked for removal. Owner. */
 uint32_t fp_state_expires_in(const struct fp_worker *w, const struct fp_state *st, int half);
+/* The same when the states of the box, fp_states_total(), are counted already. */
+uint32_t fp_state_expires_with(const struct fp_worker *w, const struct fp_state *st, int half, uint32_t total);
 void fp_state_view_get(const struct fp_worker *w, const struct fp_state *st, int half, struct fp_state_view *v);
 
 /*

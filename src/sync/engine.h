@@ -161,6 +161,14 @@ void sync_slice_tell(struct sync_slice *sl, uint64_t id, uint32_t creatorid, uin
 /* One half of a record as pfsync has it. export.c, owner of the record. */
 void sync_export(const struct fp_worker *w, const struct fp_state *st, int half, struct sync_state *out);
 void sync_export_upd_c(const struct fp_worker *w, const struct fp_state *st, int half, struct sync_upd_c *out);
+/*
+ * The same straight into a packet: UPD_C of any dialect (SYNC_UPDC_SIZE bytes), a state of version 6 (SYNC_STATE6_SIZE).
+ * total: states of the box, for adaptive timeouts. encode.c, owner of the record.
+ */
+void sync_encode_upd_c(const struct fp_worker *w, const struct fp_state *st, int half, uint8_t *p);
+void sync_encode_state6(const struct fp_worker *w, const struct fp_state *st, int half, uint32_t total, uint8_t *p);
+/* Name of an interface as pfsync has it, 16 bytes. export.c */
+void sync_export_ifname(const struct fp_worker *w, uint16_t ifid, char name[16]);
 
 /* ---- apply.c, on the owner: one message of the inbox. False: not finished (CLR walks on): call again next turn. */
 bool sync_apply(struct fp_worker *w, struct sync_slice *sl, struct sync_msg_w *m);

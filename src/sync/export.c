@@ -40,8 +40,8 @@ sync_export_upd_c(const struct fp_worker *w, const struct fp_state *st, int half
 		(st->hflags[half] & FP_HF_SLOPPY ? SYNC_F_SLOPPY : 0);
 }
 
-static void
-export_ifname(const struct fp_worker *w, uint16_t ifid, char name[16])
+void
+sync_export_ifname(const struct fp_worker *w, uint16_t ifid, char name[16])
 {
 	const char *n = "all";
 
@@ -69,7 +69,7 @@ sync_export(const struct fp_worker *w, const struct fp_state *st, int half, stru
 	memset(out, 0, sizeof(*out));
 	out->id = st->id[half];
 	out->creatorid = st->creatorid;
-	export_ifname(w, st->ifid[half], out->ifname);
+	sync_export_ifname(w, st->ifid[half], out->ifname);
 	for (int i = 0; i < 2; i++) {
 		bool hi = i == 0 ? first_hi : !first_hi;
 

@@ -31,6 +31,7 @@ struct sync_slice {			/* owner: its worker */
 	struct fp_worker *w;		/* [I] */
 	struct rte_ring *inbox, *outbox; /* [I] */
 	struct sync_queue ins, upd_c, upd, del, ack;
+	uint32_t total;			/* states of the box when this turn's packets began */
 	bool urgent;			/* flush at the end of this turn */
 	uint64_t lazy_us, oldest_us;	/* when the first entry came that nobody waits for; the first of all; 0 none */
 	uint64_t last_flush_us;

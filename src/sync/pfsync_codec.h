@@ -321,6 +321,8 @@ struct sync_out {
 void sync_out_init(struct sync_out *o, void *buf, size_t size, enum sync_dialect d, const uint8_t *cksum);
 /* Let the next message open a subheader of its own. */
 void sync_out_break(struct sync_out *o);
+/* Room for one INS, UPD, DEL or UPD_C, which the caller fills whole; NULL: none, or the dialect has no such message. */
+uint8_t *sync_out_room(struct sync_out *o, enum sync_kind k);
 /* Add one message; false and nothing written when there is no room, or the dialect has no such message. */
 bool sync_out_state(struct sync_out *o, enum sync_kind k, const struct sync_state *s);
 bool sync_out_ident(struct sync_out *o, enum sync_kind k, const struct sync_ident *m);

@@ -403,17 +403,27 @@ state_action(enum sync_kind k, enum sync_dialect d)
 	}
 }
 
+uint8_t *
+sync_out_room(struct sync_out *o, enum sync_kind k)
+{
+	int action;
+
+	if (k == SYNC_UPD_C)
+		return room(o, SYNC_ACT_UPD_C, SYNC_UPDC_SIZE);
+	action = state_action(k, o->dialect);
+	if (action < 0)
+		return NULL;
+	if (o->single)
+		sync_out_break(o);
+	return room(o, (uint8_t)action, sync_state_size(o->dialect));
+}
+
 bool
 sync_out_state(struct sync_out *o, enum sync_kind k, const struct sync_state *s)
 {
-	int action = state_action(k, o->dialect);
-	uint8_t *p;
+	uint8_t *p = k == SYNC_UPD_C ? NULL : sync_out_room(o, k);
 
-	if (action < 0)
-		return false;
-	if (o->single)
-		sync_out_break(o);
-	if ((p = room(o, (uint8_t)action, sync_state_size(o->dialect))) == NULL)
+	if (p == NULL)
 		return false;
 	sync_state_encode(s, p, o->dialect);
 	return true;
@@ -444,7 +454,7 @@ sync_out_clr(struct sync_out *o, const struct sync_clr *m)
 bool
 sync_out_upd_c(struct sync_out *o, const struct sync_upd_c *m)
 {
-	uint8_t *p = room(o, SYNC_ACT_UPD_C, SYNC_UPDC_SIZE);
+	uint8_t *p = sync_out_room(o, SYNC_UPD_C);
 
 	if (p != NULL)
 		sync_upd_c_encode(m, p);

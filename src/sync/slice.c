@@ -30,6 +30,7 @@
 #define BULK_TURN 8u		/* ... so often in a turn */
 #define DIRTY_US 1000
 #define DIRTY_RECORDS 64u
+#define AHEAD 8u		/* records fetched before their turn */
 #define FIGHT_SEC 2		/* pf: "peer is fighting for this state" */
 #define REANCHOR_SEC 3		/* how long after its last news a learned flow may re-anchor */
 
@@ -72,7 +73,7 @@ queue_half(struct sync_slice *sl, struct fp_state *st, int half, unsigned pos)
 {
 	bool there = st->halves >> !half & 1 && fp_sync_pos_get(st, !half) == pos;
 
-	if (!there && !queue_put(queue_of(sl, pos), st->id[half], fp_table_index(sl->w->table, st), 0)) {
+	if (!there && !queue_put(queue_of(sl, pos), 0, fp_table_index(sl->w->table, st), 0)) {
 		pos = pos == FP_SYNC_INS ? FP_SYNC_DIRTY_INS : FP_SYNC_DIRTY_UPD;
 		fp_count(&sl->cnt.dirty, 1);
 		fp_count(&sl->cnt.dirty_total, 1);
@@ -318,6 +319,18 @@ put_state(struct sync_slice *sl, struct sync_packet *pk, enum sync_kind kind, co
 	enum sync_dialect d = pk->out.dialect;
 	struct sync_state v;
 
+	if (likely(d == SYNC_6 && !sync_watched(sl->s))) {
+		uint8_t *p = sync_out_room(&pk->out, kind);
+
+		if (p == NULL) {
+			*res = PUT_FULL;
+			return false;
+		}
+		sync_encode_state6(sl->w, st, half, sl->total, p);
+		fp_count(&sl->cnt.sent[kind], 1);
+		sync_history_put(sl, st->id[half], st->creatorid, fp_table_index(sl->w->table, st));
+		return true;
+	}
 	sync_export(sl->w, st, half, &v);
 	if (d != SYNC_6 && sync_state_convert(&v, SYNC_6, d) != 0) {
 		*res = PUT_NOT;
@@ -353,6 +366,8 @@ put_record(struct sync_slice *sl, struct sync_packet *pk, struct fp_state *st, u
 	for (int h = 0; h < 2; h++)
 		if (st->halves >> h & 1 && fp_sync_pos_get(st, h) == pos)
 			mask |= 1u << h;
+	if (mask == 0)	/* it was sent with something else, or is another state by now */
+		return PUT_OK;
 	/* the receiver keeps both in one record only as long as both say the same */
 	if (pos == FP_SYNC_UPD_C && st->halves == FP_HALVES_BOTH)
 		for (int h = 0; h < 2; h++)
@@ -364,15 +379,15 @@ put_record(struct sync_slice *sl, struct sync_packet *pk, struct fp_state *st, u
 		if (!(mask >> h & 1))
 			continue;
 		if (kind == SYNC_UPD_C) {
-			struct sync_upd_c u;
+			uint8_t *p = sync_out_room(&pk->out, kind);
 
-			sync_export_upd_c(sl->w, st, h, &u);
-			if (!sync_out_upd_c(&pk->out, &u))
+			if (p == NULL)
 				return PUT_FULL;
+			sync_encode_upd_c(sl->w, st, h, p);
 			fp_count(&sl->cnt.sent[kind], 1);
-			sync_history_put(sl, u.id, u.creatorid, fp_table_index(sl->w->table, st));
+			sync_history_put(sl, st->id[h], st->creatorid, fp_table_index(sl->w->table, st));
 			if (unlikely(sync_watched(sl->s)))
-				watch(sl, kind, &(struct sync_ident){ u.id, u.creatorid }, NULL);
+				watch(sl, kind, &(struct sync_ident){ st->id[h], st->creatorid }, NULL);
 		} else if (!put_state(sl, pk, kind, st, h, &res)) {
 			return res;
 		}
@@ -383,27 +398,22 @@ put_record(struct sync_slice *sl, struct sync_packet *pk, struct fp_state *st, u
 	return PUT_OK;
 }
 
-static struct fp_state *
-entry_record(struct sync_slice *sl, const struct sync_ent *e)
-{
-	struct fp_state *st = fp_table_record(sl->w->table, e->index);
-
-	/* our own records: freed ones are marked, reused ones have other names */
-	if (st->flags & FP_SF_DEAD || (st->id[0] != e->id && st->id[1] != e->id))
-		return NULL;
-	return st;
-}
-
 static bool
 fill_records(struct sync_slice *sl, struct sync_packet *pk, struct sync_queue *q, unsigned pos)
 {
-	while (queue_len(q) > 0) {
-		const struct sync_ent *e = &q->v[q->tail & (SYNC_QUEUE - 1)];
-		struct fp_state *st = entry_record(sl, e);
+	const struct fp_table *t = sl->w->table;
 
-		if (q->head - q->tail > 4)
-			fp_table_prefetch_record(sl->w->table, q->v[(q->tail + 4) & (SYNC_QUEUE - 1)].index);
-		if (st != NULL && put_record(sl, pk, st, pos) == PUT_FULL)
+	while (queue_len(q) > 0) {
+		/* positions tell what waits: a record that is free or another state has none here, or one that is as good */
+		struct fp_state *st = fp_table_record(t, q->v[q->tail & (SYNC_QUEUE - 1)].index);
+
+		if (queue_len(q) > AHEAD) {
+			uint32_t next = q->v[(q->tail + AHEAD) & (SYNC_QUEUE - 1)].index;
+
+			fp_table_prefetch_record(t, next);
+			__builtin_prefetch(fp_table_record(t, next)->id, 0, 3);
+		}
+		if (!(st->flags & FP_SF_DEAD) && put_record(sl, pk, st, pos) == PUT_FULL)
 			return false;
 		q->tail++;
 	}
@@ -443,6 +453,7 @@ flush(struct sync_slice *sl, const struct sync_run *run)
 	struct sync_packet pk;
 	unsigned built = 0;
 
+	sl->total = fp_states_total(sl->w->box);
 	while (waiting(sl) > 0 && built < BUILD_MAX && sl->n_tx < SYNC_TXQ - 1) {
 		unsigned before = waiting(sl);
 
@@ -534,6 +545,7 @@ bulk_turn(struct sync_slice *sl, const struct sync_run *run)
 	struct bulk_arg a = { .sl = sl, .run = run };
 	unsigned work = 0;
 
+	sl->total = fp_states_total(sl->w->box);
 	if (sl->bulk_rate != 0) {
 		/* the share of this worker, saved up for 20 ms at the most */
 		uint64_t dt = sl->w->now_us - sl->bulk_us;
