@@ -150,7 +150,7 @@ send_one(struct fo_carp *c, enum fo_family f, bool bow_out)
 		.demote = fo_carp_kind(c) == FO_CARP_PEER_FREEBSD ? 0 : c->demote,
 		.advbase = bow_out ? 255 : c->conf.advbase, .counter = next_counter(c) };
 
-	if (!fo_carp_auth_digest(c->auth, h.counter, c->conf.send_linklocal, h.digest)) {
+	if (!fo_carp_auth_digest(c->auth, h.counter, c->linklocal || c->conf.send_linklocal, h.digest)) {
 		count_sent(c, f, ad.unicast, -ENOMEM);
 		return;
 	}

@@ -133,7 +133,7 @@ struct fo_carp_conf {
 	uint8_t advbase; /* 0 to 254 seconds */
 	uint8_t advskew; /* 0 to 254, in 1/256 s */
 	bool preempt;
-	bool send_linklocal; /* digest with link-local addresses: for FreeBSD peers that have some on this vhid */
+	bool send_linklocal; /* digest with link-local addresses from the first packet on; otherwise when the peer does so */
 	bool counter_rises; /* FreeBSD's way: adopts the peer's, adds 1 a packet. Otherwise OpenBSD's: random, constant */
 	bool counter_strict; /* refuse counters that do not rise: twinpath pairs, counter_rises on both sides */
 	uint8_t peer_kind; /* enum fo_carp_peer */

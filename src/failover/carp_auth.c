@@ -181,13 +181,13 @@ fo_carp_auth_digest(struct fo_carp_auth *a, uint64_t counter, bool linklocal, ui
 	return false;
 }
 
-bool
-fo_carp_auth_verify(struct fo_carp_auth *a, uint64_t counter, const uint8_t digest[SYNC_CARP_DIGEST_SIZE])
+enum fo_carp_match
+fo_carp_auth_match(struct fo_carp_auth *a, uint64_t counter, const uint8_t digest[SYNC_CARP_DIGEST_SIZE])
 {
 	uint8_t own[SYNC_CARP_DIGEST_SIZE];
 
 	for (unsigned i = 0; i < 2 && a->ctx[i] != NULL; i++)
 		if (fo_carp_auth_digest(a, counter, i == 1, own) && CRYPTO_memcmp(own, digest, sizeof(own)) == 0)
-			return true;
-	return false;
+			return i == 0 ? FO_CARP_MATCH : FO_CARP_MATCH_LINKLOCAL;
+	return FO_CARP_NO_MATCH;
 }

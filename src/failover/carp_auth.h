@@ -59,10 +59,18 @@ bool fo_carp_auth_has_linklocal(const struct fo_carp_auth *a);
 /** false: libcrypto failed (no memory); digest is zeros then. */
 bool fo_carp_auth_digest(struct fo_carp_auth *a, uint64_t counter, bool linklocal, uint8_t digest[SYNC_CARP_DIGEST_SIZE]);
 
+enum fo_carp_match { FO_CARP_NO_MATCH, FO_CARP_MATCH, FO_CARP_MATCH_LINKLOCAL };
+
 /**
- * Is this the digest of its counter, with or without link-local addresses? Compared in constant time. Says nothing of the
+ * Is this the digest of its counter, without or with link-local addresses? Compared in constant time. Says nothing of the
  * other fields, which no digest covers.
  */
-bool fo_carp_auth_verify(struct fo_carp_auth *a, uint64_t counter, const uint8_t digest[SYNC_CARP_DIGEST_SIZE]);
+enum fo_carp_match fo_carp_auth_match(struct fo_carp_auth *a, uint64_t counter, const uint8_t digest[SYNC_CARP_DIGEST_SIZE]);
+
+static inline bool
+fo_carp_auth_verify(struct fo_carp_auth *a, uint64_t counter, const uint8_t digest[SYNC_CARP_DIGEST_SIZE])
+{
+	return fo_carp_auth_match(a, counter, digest) != FO_CARP_NO_MATCH;
+}
 
 #endif

@@ -113,6 +113,8 @@ input_backup(struct fo_carp *c, const struct sync_carp *h, enum fo_family f)
 enum fo_carp_counter
 fo_carp_input(struct fo_carp *c, const struct sync_carp *h, const struct fo_carp_rx *rx, uint64_t now_us)
 {
+	enum fo_carp_match match;
+
 	fo_carp_clock(c, now_us);
 	if (rx->family == FO_INET)
 		c->stats.ipackets++;
@@ -122,7 +124,7 @@ fo_carp_input(struct fo_carp *c, const struct sync_carp *h, const struct fo_carp
 		return fo_carp_count(&c->stats, FO_CARP_C_badvhid);
 	if (h->version != SYNC_CARP_VERSION)
 		return fo_carp_count(&c->stats, FO_CARP_C_badver);
-	if (!fo_carp_auth_verify(c->auth, h->counter, h->digest))
+	if ((match = fo_carp_auth_match(c->auth, h->counter, h->digest)) == FO_CARP_NO_MATCH)
 		return fo_carp_count(&c->stats, FO_CARP_C_badauth);
 	if (is_own(c, h, rx)) {
 		c->stats.loops++;
@@ -133,6 +135,8 @@ fo_carp_input(struct fo_carp *c, const struct sync_carp *h, const struct fo_carp
 		return fo_carp_count(&c->stats, FO_CARP_C_badauth);
 	}
 	remember(c, h, rx);
+	/* OpenBSD accepts either digest, FreeBSD the one that it sends */
+	c->linklocal = match == FO_CARP_MATCH_LINKLOCAL;
 	if (c->state == FO_CARP_MASTER)
 		input_master(c, h);
 	else

@@ -42,6 +42,7 @@ struct fo_carp {
 	unsigned equal_losses; /* times that equal values ended a MASTER since one lasted */
 
 	/* digest */
+	bool linklocal; /* as the last good advertisement had it */
 	bool has_counter;
 	uint64_t counter; /* constant, or the last sent or adopted */
 	uint64_t highest[FO_FAMILIES]; /* strict: sent or accepted */

@@ -306,6 +306,20 @@ test_linklocal(void **state)
 		fo_carp_auth_digest(exact, h.counter, true, with);
 		assert_int_equal(memcmp(with, h.digest, sizeof(with)) == 0, i == 1);
 		assert_true(fo_carp_auth_verify(exact, h.counter, h.digest));
+		/* a peer with, without, with: so does this one, or it was told to */
+		for (unsigned k = 0; k < 3; k++) {
+			struct packet p = packet_of(1, 200, 0);
+
+			fo_carp_auth_digest(exact, p.h.counter, k % 2 == 0, p.h.digest);
+			sync_carp_encode(&p.h, p.bytes);
+			assert_int_equal(give(&p), FO_CARP_NONE);
+			now += 2 * SEC;
+			seen.n = 0;
+			fo_group_tick(group, now);
+			sync_carp_decode(&h, seen.ad[0].bytes, SYNC_CARP_SIZE);
+			assert_int_equal(fo_carp_auth_match(exact, h.counter, h.digest),
+				i == 1 || k % 2 == 0 ? FO_CARP_MATCH_LINKLOCAL : FO_CARP_MATCH);
+		}
 		end();
 	}
 	fo_carp_auth_free(exact);
