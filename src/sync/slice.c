@@ -105,9 +105,10 @@ touched(struct fp_worker *w, struct fp_state *st, unsigned halves, bool transiti
 		uint8_t age = (uint8_t)(w->now_sec - st->sync_updates);
 
 		if (!(st->flags & FP_SF_FIGHT)) {
-			/* learned, and here is its first packet: the time to re-anchor begins */
+			/* here is the first packet since the peer's last news: the time to re-anchor begins, and the peer hears of it */
 			fp_state_flags_set(st, FP_SF_FIGHT);
 			st->sync_updates = (uint8_t)w->now_sec;
+			urgent = true;
 		} else if (age < FIGHT_SEC) {
 			urgent = true;
 		} else if (age >= REANCHOR_SEC) {

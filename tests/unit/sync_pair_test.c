@@ -246,9 +246,9 @@ dump(struct rig *r, struct dump *d)
 static void
 print_state(const char *who, const struct fp_state_view *v)
 {
-	printf("%s %016lx/%08x dir %u proto %u %u-%u src %u..%u win %u st %u dst %u..%u win %u st %u tm %u\n", who, v->id, v->creatorid,
+	printf("%s %016lx/%08x dir %u proto %u %u-%u src %u..%u win %u st %u dst %u..%u win %u st %u tm %u age %u exp %u\n", who, v->id, v->creatorid,
 		v->direction, v->proto, v->wire[0].port, v->wire[1].port, v->src.seqlo, v->src.seqhi, v->src.max_win, v->src.state,
-		v->dst.seqlo, v->dst.seqhi, v->dst.max_win, v->dst.state, v->timeout);
+		v->dst.seqlo, v->dst.seqhi, v->dst.max_win, v->dst.state, v->timeout, v->age_sec, v->expires_sec);
 }
 
 static bool
@@ -259,9 +259,16 @@ same_key(const struct fp_state_view *a, const struct fp_state_view *b)
 }
 
 static bool
+same_peer(const struct fp_peer_view *a, const struct fp_peer_view *b)
+{
+	return a->seqlo == b->seqlo && a->seqhi == b->seqhi && a->seqdiff == b->seqdiff && a->max_win == b->max_win &&
+		a->mss == b->mss && a->state == b->state && a->wscale == b->wscale && a->scrub == b->scrub;
+}
+
+static bool
 same(const struct fp_state_view *a, const struct fp_state_view *b)
 {
-	return same_key(a, b) && memcmp(&a->src, &b->src, sizeof(a->src)) == 0 && memcmp(&a->dst, &b->dst, sizeof(a->dst)) == 0 &&
+	return same_key(a, b) && same_peer(&a->src, &b->src) && same_peer(&a->dst, &b->dst) &&
 		a->timeout == b->timeout && abs((int)a->expires_sec - (int)b->expires_sec) <= 1 &&
 		abs((int)a->age_sec - (int)b->age_sec) <= 1;
 }
@@ -443,6 +450,8 @@ static bool
 forward_only(const struct fp_peer_view *was, const struct fp_peer_view *is, uint8_t proto)
 {
 	if (proto != 6)
+		return is->state >= was->state;
+	if (was->seqlo == 0 || was->state < FP_TCPS_SYN_SENT) /* not heard yet: there were no numbers */
 		return is->state >= was->state;
 	return is->state >= was->state && (int32_t)(is->seqlo - was->seqlo) >= 0 && (int32_t)(is->seqhi - was->seqhi) >= 0 &&
 		is->max_win >= was->max_win;
