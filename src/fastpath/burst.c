@@ -429,7 +429,6 @@ short_path(struct fp_worker *w, struct fp_pkt *p, struct gateway *gw)
 	struct fp_state *st;
 	uint8_t *ip = p->l3, *eth;
 	bool hi = p->flags & FP_PF_SRC_HI, rev;
-	uint32_t last_sec;
 	uint8_t state[2];
 
 	if (unlikely(p->hint == FP_STATE_NONE))
@@ -455,7 +454,6 @@ short_path(struct fp_worker *w, struct fp_pkt *p, struct gateway *gw)
 		gw->mac = dmac;
 	}
 	rev = hi != !!(st->flags & FP_SF_SRC_HI);
-	last_sec = st->last_sec;
 	if (p->proto == IPPROTO_TCP) {
 		const uint8_t *th = ip + p->l4_off;
 
@@ -475,9 +473,8 @@ short_path(struct fp_worker *w, struct fp_pkt *p, struct gateway *gw)
 		state[0] ^= st->peer[0].state ^ st->timeout;
 		state[1] ^= st->peer[1].state;
 	}
-	/* what the short path accepts of TCP never changes a state: the peer hears of the window now and then */
-	if (unlikely(last_sec != w->now_sec || ++st->sync_updates >= w->sync_maxupd || (state[0] | state[1]) != 0) &&
-	    w->sync != NULL)
+	/* what the short path accepts of TCP never changes a state, only windows */
+	if (unlikely(w->sync != NULL) && (st->sync_pos == 0 || ++st->sync_updates >= w->sync_maxupd || (state[0] | state[1]) != 0))
 		w->sync->touched(w, st, FP_HALVES_BOTH, (state[0] | state[1]) != 0);
 	fp_state_count(st, rev, p->ip_len);
 	if (p->af == FP_AF_INET) {

@@ -48,8 +48,8 @@ enum kind { K_UINT, K_BOOL, K_ENUM, K_STRING, K_OCTAL, K_HOSTID };
 	  "try huge pages for the state table first") \
 	X("sync coalesce", K_UINT, "uint", "20", 0, 1000000, NULL, "us", FP_PARAM_NOW, FIELD(sync_coalesce_us), \
 	  "pfsync: packets that are not full leave a worker no closer together than this; the first change after a pause never waits") \
-	X("sync hold", K_UINT, "uint", "10000", 0, 1000000, NULL, "us", FP_PARAM_NOW, FIELD(sync_hold_us), \
-	  "pfsync: how long news of a window that merely moved may wait for company") \
+	X("sync hold", K_UINT, "uint", "1000000", 0, 10000000, NULL, "us", FP_PARAM_NOW, FIELD(sync_hold_us), \
+	  "pfsync: how long news of a window that merely moved may wait, at the most; the fewer flows, the sooner") \
 	X("sync heartbeat", K_UINT, "uint", "10", 0, 60000, NULL, "ms", FP_PARAM_NOW, FIELD(sync_heartbeat_ms), \
 	  "pfsync: a twinpath peer is told so often that this box lives; 0: never") \
 	X("sync port", K_ENUM, "enum", "auto", 0, 1, "auto|shared", "", FP_PARAM_START, FIELD(sync_shared), \

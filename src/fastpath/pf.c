@@ -168,10 +168,7 @@ fp_pf_part(struct pf_ctx *c)
 	fp_count(&c->w->cnt.totals[FP_T_UNCOUPLED], 1);
 }
 
-/*
- * The packet was accepted: has the peer to know? A changed state at once; a window that moved (at most) once in a second,
- * or once in so many packets.
- */
+/* The packet was accepted: the peer has to know, sooner or later. */
 static void
 announce(struct pf_ctx *c)
 {
@@ -180,8 +177,9 @@ announce(struct pf_ctx *c)
 	bool transition = st->peer[0].state != c->before.peer[0].state || st->peer[1].state != c->before.peer[1].state ||
 		st->timeout != c->before.timeout;
 
-	if (transition || st->flags & FP_SF_FIGHT || c->before.last_sec != w->now_sec || ++st->sync_updates >= w->sync_maxupd)
-		w->sync->touched(w, st, c->joint ? st->halves : 1u << c->half, transition);
+	if (!(st->flags & FP_SF_FIGHT))
+		st->sync_updates++;
+	w->sync->touched(w, st, c->joint ? st->halves : 1u << c->half, transition);
 }
 
 /* Answer to the sender (RST) or on behalf of the receiver (challenge ACK), as tracking asked. */

@@ -20,6 +20,7 @@ enum fp_sync_pos {
 	FP_SYNC_UPD,		/* a full update waits */
 	FP_SYNC_DIRTY_INS,	/* an insert should wait, but the queue was full: found again by a walk */
 	FP_SYNC_DIRTY_UPD,	/* likewise a full update */
+	FP_SYNC_LAZY,		/* a window moved: a compressed update, but nobody waits for it */
 	FP_SYNC_DEAD = 15,	/* never sent */
 };
 
@@ -44,7 +45,8 @@ struct fp_sync_hooks {
 	void (*inserted)(struct fp_worker *w, struct fp_state *st, int half);
 	/*
 	 * A packet was accepted by the halves in the mask. transition: a peer's state or the timeout changed, else the window
-	 * (at most) moved.
+	 * (at most) moved; that needs to be told only when nothing is pending for the record (sync_pos is 0), or with every
+	 * w->sync_maxupd'th packet.
 	 */
 	void (*touched)(struct fp_worker *w, struct fp_state *st, unsigned halves, bool transition);
 	/* The half is about to be removed; FP_HF_NO_SYNC: the peer is not to be told. */

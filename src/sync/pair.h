@@ -16,6 +16,8 @@
 #define SYNC_DEFER_US 20000	/* pf: PFSYNC_DEFER_NSEC */
 
 struct sync_ent { uint64_t id; uint32_t index, creatorid; };
+/* index: of the record; an entry counts if that is in position LAZY (if it is another state's by now, that is sent early). */
+struct sync_lazy { uint32_t index, ms; };
 struct sync_queue { uint32_t head, tail; struct sync_ent *v; };
 
 /* What a packet spoke of, for the case that it is lost. index: SYNC_PAST_GONE: a delete. */
@@ -32,8 +34,10 @@ struct sync_slice {			/* owner: its worker */
 	struct rte_ring *inbox, *outbox; /* [I] */
 	struct sync_queue ins, upd_c, upd, del, ack;
 	uint32_t total;			/* states of the box when this turn's packets began */
+	struct sync_lazy *lazy;		/* [lazy_size] ring: records whose window moved, by age */
+	uint32_t lazy_size, lazy_head, lazy_tail; /* size: a power of two, room for every record */
 	bool urgent;			/* flush at the end of this turn */
-	uint64_t lazy_us, oldest_us;	/* when the first entry came that nobody waits for; the first of all; 0 none */
+	uint64_t oldest_us;		/* when the first of what waits (lazy ones aside) came; 0 nothing */
 	uint64_t last_flush_us;
 	uint32_t seq;
 	struct sync_past *past;		/* [SYNC_PAST] ring */

@@ -7,8 +7,8 @@
  * over. Order inside a packet: INS_ACK, UPD_C, DEL_C, INS, UPD (spec/pfsync-behaviour.md A3).
  *
  * When: changes that the peer must know (states made, ended, changed) at the end of the turn that saw them, but not more
- * often than every `set sync coalesce` while the link is busy, so that packets fill; windows that merely moved wait for
- * company, `set sync hold` at the most. An acknowledgement, a held packet, an answer, a correction: at once.
+ * often than every `set sync coalesce` while the link is busy, so that packets fill; windows that merely moved wait in a
+ * ring of their own, `set sync hold` at the most (lazy_turn()). An acknowledgement, a held packet, an answer, a correction: at once.
  *
  * When the link does not take a packet it waits here (up to SYNC_TXQ of them), then nothing more is built, then queues
  * fill, then states are marked dirty and found again by a slow walk over the shard. The packet path never waits.
@@ -16,6 +16,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include <rte_malloc.h>
 
@@ -28,6 +29,8 @@
 #define OUTBOX_SIZE 4096u
 #define BULK_RECORDS 16u	/* looked at between two checks of the link */
 #define BULK_TURN 8u		/* ... so often in a turn */
+#define LAZY_MIN_US 10000
+#define LAZY_TURN 128u		/* lazy ones looked at in one turn */
 #define DIRTY_US 1000
 #define DIRTY_RECORDS 64u
 #define AHEAD 8u		/* records fetched before their turn */
@@ -51,14 +54,11 @@ queue_put(struct sync_queue *q, uint64_t id, uint32_t index, uint32_t creatorid)
 }
 
 static inline void
-note_change(struct sync_slice *sl, bool urgent)
+note_change(struct sync_slice *sl)
 {
 	if (sl->oldest_us == 0)
 		sl->oldest_us = sl->w->now_us;
-	if (urgent)
-		sl->urgent = true;
-	else if (sl->lazy_us == 0)
-		sl->lazy_us = sl->w->now_us;
+	sl->urgent = true;
 }
 
 static struct sync_queue *
@@ -81,6 +81,21 @@ queue_half(struct sync_slice *sl, struct fp_state *st, int half, unsigned pos)
 	fp_sync_pos_set(st, half, pos);
 }
 
+/* The oldest of the lazy ones has waited long enough. */
+static void
+pop_lazy(struct sync_slice *sl)
+{
+	struct fp_state *st = fp_table_record(sl->w->table, sl->lazy[sl->lazy_tail++ & (sl->lazy_size - 1)].index);
+
+	if (st->flags & FP_SF_DEAD)
+		return;
+	for (int h = 0; h < 2; h++)
+		if (st->halves >> h & 1 && fp_sync_pos_get(st, h) == FP_SYNC_LAZY) {
+			queue_half(sl, st, h, FP_SYNC_UPD_C);
+			note_change(sl);
+		}
+}
+
 /* ---- hooks */
 static void
 inserted(struct fp_worker *w, struct fp_state *st, int half)
@@ -89,10 +104,30 @@ inserted(struct fp_worker *w, struct fp_state *st, int half)
 
 	if (st->hflags[half] & FP_HF_NO_SYNC || st->key.proto == SYNC_IPPROTO) {
 		fp_sync_pos_set(st, half, FP_SYNC_DEAD);
+		if (st->halves == FP_HALVES_BOTH && fp_sync_pos_get(st, !half) != FP_SYNC_DEAD)
+			fp_state_flags_set(st, FP_SF_SLOW);
 		return;
 	}
 	queue_half(sl, st, half, FP_SYNC_INS);
-	note_change(sl, true);
+	/* the short path looks at both positions at once */
+	if (st->halves == FP_HALVES_BOTH && fp_sync_pos_get(st, !half) == FP_SYNC_DEAD)
+		fp_state_flags_set(st, FP_SF_SLOW);
+	note_change(sl);
+}
+
+/* The window moved: to the end of those that wait. A full ring has its oldest go now. */
+static void
+queue_lazy(struct sync_slice *sl, struct fp_state *st, int half)
+{
+	bool there = st->halves >> !half & 1 && fp_sync_pos_get(st, !half) == FP_SYNC_LAZY;
+
+	if (!there) {
+		if (unlikely(sl->lazy_head - sl->lazy_tail == sl->lazy_size))
+			pop_lazy(sl);
+		sl->lazy[sl->lazy_head++ & (sl->lazy_size - 1)] = (struct sync_lazy){ fp_table_index(sl->w->table, st),
+			(uint32_t)(sl->w->now_us / 1000) };
+	}
+	fp_sync_pos_set(st, half, FP_SYNC_LAZY);
 }
 
 static void
@@ -123,15 +158,20 @@ touched(struct fp_worker *w, struct fp_state *st, unsigned halves, bool transiti
 		if (!(halves & st->halves & 1u << h))
 			continue;
 		switch (fp_sync_pos_get(st, h)) {
+		case FP_SYNC_LAZY:
+			fp_count(&sl->cnt.collapsed, 1);
+			/* FALLTHROUGH */
 		case FP_SYNC_NONE:
-			queue_half(sl, st, h, FP_SYNC_UPD_C);
-			note_change(sl, urgent);
+			if (urgent) {
+				queue_half(sl, st, h, FP_SYNC_UPD_C);
+				note_change(sl);
+			} else if (fp_sync_pos_get(st, h) == FP_SYNC_NONE) {
+				queue_lazy(sl, st, h);
+			}
 			break;
 		case FP_SYNC_UPD_C:
 		case FP_SYNC_UPD:
 			fp_count(&sl->cnt.collapsed, 1);
-			if (urgent)
-				sl->urgent = true;
 			break;
 		}
 	}
@@ -157,7 +197,7 @@ removed(struct fp_worker *w, struct fp_state *st, int half)
 	if (!queue_put(&sl->del, st->id[half], 0, st->creatorid))
 		fp_count(&sl->cnt.deletes_lost, 1);
 	else
-		note_change(sl, true);
+		note_change(sl);
 }
 
 static void
@@ -170,6 +210,8 @@ moved(struct fp_worker *w, struct fp_state *st, int half, const struct fp_state 
 	fp_sync_pos_set((struct fp_state *)(uintptr_t)from, half, FP_SYNC_NONE);
 	if (pos == FP_SYNC_INS || pos == FP_SYNC_UPD_C || pos == FP_SYNC_UPD)
 		queue_half(sl, st, half, pos);
+	else if (pos == FP_SYNC_LAZY)
+		queue_lazy(sl, st, half);
 	if (st->flags & FP_SF_DEFERRED)
 		sync_defer_moved(sl, from, st);
 	sync_slice_tell(sl, st->id[half], st->creatorid, fp_table_index(w->table, st));
@@ -184,10 +226,10 @@ sync_slice_queue_upd(struct sync_slice *sl, struct fp_state *st, unsigned halves
 	for (int h = 0; h < 2; h++) {
 		unsigned pos = fp_sync_pos_get(st, h);
 
-		if (st->halves >> h & 1 && (pos == FP_SYNC_NONE || pos == FP_SYNC_UPD_C))
+		if (st->halves >> h & 1 && (pos == FP_SYNC_NONE || pos == FP_SYNC_UPD_C || pos == FP_SYNC_LAZY))
 			queue_half(sl, st, h, FP_SYNC_UPD);
 	}
-	note_change(sl, true);
+	note_change(sl);
 	sl->last_flush_us = 0;
 }
 
@@ -196,9 +238,9 @@ sync_slice_queue_upd_c(struct sync_slice *sl, struct fp_state *st, unsigned halv
 {
 	(void)halves;
 	for (int h = 0; h < 2; h++)
-		if (st->halves >> h & 1 && fp_sync_pos_get(st, h) == FP_SYNC_NONE)
+		if (st->halves >> h & 1 && (fp_sync_pos_get(st, h) == FP_SYNC_NONE || fp_sync_pos_get(st, h) == FP_SYNC_LAZY))
 			queue_half(sl, st, h, FP_SYNC_UPD_C);
-	note_change(sl, true);
+	note_change(sl);
 	sl->last_flush_us = 0;
 }
 
@@ -206,7 +248,7 @@ void
 sync_slice_queue_ack(struct sync_slice *sl, uint64_t id, uint32_t creatorid)
 {
 	if (queue_put(&sl->ack, id, 0, creatorid)) {
-		note_change(sl, true);
+		note_change(sl);
 		sl->last_flush_us = 0;
 	}
 }
@@ -224,7 +266,7 @@ sync_slice_again(struct sync_slice *sl, const struct sync_past *p)
 		return;	/* gone since: its delete is numbered too */
 	}
 	if (queue_put(&sl->del, p->id, 0, p->creatorid))
-		note_change(sl, true);
+		note_change(sl);
 }
 
 struct sync_counts *
@@ -372,7 +414,7 @@ put_record(struct sync_slice *sl, struct sync_packet *pk, struct fp_state *st, u
 	/* the receiver keeps both in one record only as long as both say the same */
 	if (pos == FP_SYNC_UPD_C && st->halves == FP_HALVES_BOTH)
 		for (int h = 0; h < 2; h++)
-			if (fp_sync_pos_get(st, h) == FP_SYNC_NONE)
+			if (fp_sync_pos_get(st, h) == FP_SYNC_NONE || fp_sync_pos_get(st, h) == FP_SYNC_LAZY)
 				mask |= 1u << h;
 	if (mask == 3 && pk->out.len + 2 * each + SYNC_SUB_SIZE > pk->out.size)
 		return PUT_FULL;
@@ -475,7 +517,7 @@ flush(struct sync_slice *sl, const struct sync_run *run)
 	sl->last_flush_us = sl->w->now_us;
 	if (waiting(sl) == 0) {
 		sl->urgent = false;
-		sl->lazy_us = sl->oldest_us = 0;
+		sl->oldest_us = 0;
 	}
 	return built;
 }
@@ -599,8 +641,23 @@ dirty_record(struct fp_state *st, void *arg)
 			continue;
 		fp_count(&sl->cnt.dirty, -1);
 		queue_half(sl, st, h, pos == FP_SYNC_DIRTY_INS ? FP_SYNC_INS : FP_SYNC_UPD);
-		note_change(sl, false);
+		note_change(sl);
 	}
+}
+
+/*
+ * Windows that moved go out after LAZY_MIN_US, and 10 us more for each that waits, up to `hold`: a few flows are never far
+ * behind, and many take no more than 100,000 updates a second, each with the newest that is known.
+ */
+static void
+lazy_turn(struct sync_slice *sl, uint32_t hold_us)
+{
+	uint32_t n = sl->lazy_head - sl->lazy_tail, now_ms = (uint32_t)(sl->w->now_us / 1000);
+	uint32_t wait_ms = (uint32_t)RTE_MIN((uint64_t)hold_us, LAZY_MIN_US + 10ull * n) / 1000;
+
+	for (unsigned i = 0; i < LAZY_TURN && sl->lazy_head != sl->lazy_tail &&
+	    now_ms - sl->lazy[sl->lazy_tail & (sl->lazy_size - 1)].ms >= wait_ms; i++)
+		pop_lazy(sl);
 }
 
 /* ---- the turn */
@@ -658,7 +715,9 @@ sync_slice_turn(struct fp_worker *w)
 		sl->dirty_us = w->now_us;
 		sl->dirty_cursor = fp_table_walk(w->table, sl->dirty_cursor, DIRTY_RECORDS, dirty_record, sl);
 	}
-	if ((sl->urgent && w->now_us - sl->last_flush_us >= coalesce) || (sl->lazy_us != 0 && w->now_us - sl->lazy_us >= hold)) {
+	if (sl->lazy_head != sl->lazy_tail)
+		lazy_turn(sl, hold);
+	if (sl->urgent && w->now_us - sl->last_flush_us >= coalesce) {
 		work += flush(sl, run);
 		tx_try(sl, run);
 	} else if (sl->urgent) {
@@ -686,7 +745,8 @@ sync_slice_reset(struct sync_slice *sl)
 		rte_pktmbuf_free(sl->open.m);
 	sl->is_open = sl->bulk = sl->urgent = sl->msg_pending = false;
 	sl->bulk_done = sl->bulk_gen;
-	sl->lazy_us = sl->oldest_us = 0;
+	sl->lazy_head = sl->lazy_tail = 0;
+	sl->oldest_us = 0;
 	sl->cnt.dirty = 0;
 	while (rte_ring_sc_dequeue_elem(sl->inbox, &sl->msg, sizeof(sl->msg)) == 0)
 		sync_apply_discard(sl->w, sl, &sl->msg);
@@ -735,6 +795,14 @@ sync_slice_create(struct sync *s, struct fp_worker *w)
 	sl->held = rte_zmalloc_socket("sync_held", SYNC_DEFER_MAX * sizeof(*sl->held), 0, w->socket);
 	sl->past = rte_zmalloc_socket("sync_past", SYNC_PAST * sizeof(*sl->past), 0, w->socket);
 	sl->held_at = rte_zmalloc_socket("sync_held", 2 * SYNC_DEFER_MAX * sizeof(*sl->held_at), 0, w->socket);
+	/* room for every record; pages come as they are used */
+	sl->lazy_size = rte_align32pow2(RTE_MIN(w->box->params->limit_states + 1024, 1u << 29));
+	sl->lazy = mmap(NULL, sl->lazy_size * sizeof(*sl->lazy), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
+		-1, 0);
+	if (sl->lazy == MAP_FAILED) {
+		sl->lazy = NULL;
+		goto nomem;
+	}
 	for (unsigned i = 0; i < 5; i++) {
 		q[i]->v = rte_zmalloc_socket("sync_queue", SYNC_QUEUE * sizeof(struct sync_ent), 0, w->socket);
 		if (q[i]->v == NULL)
@@ -764,5 +832,7 @@ sync_slice_destroy(struct sync_slice *sl)
 	rte_free(sl->held);
 	rte_free(sl->held_at);
 	rte_free(sl->past);
+	if (sl->lazy != NULL)
+		munmap(sl->lazy, sl->lazy_size * sizeof(*sl->lazy));
 	rte_free(sl);
 }

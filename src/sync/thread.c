@@ -168,10 +168,16 @@ input(struct sync_thread *t, struct rte_mbuf *m, uint16_t ifid, unsigned l2_len)
 	}
 	if (unlikely(sync_watch_capturing(s)))
 		sync_watch_packet(s, false, p, len);
-	if (sync_carrier_check(ifid == t->run->ifid, ttl) == SYNC_CNT_NONE && sync_session_bare(t, af, src, p, len)) {
-		fp_count(&t->cnt.cnt[af == FP_AF_INET ? SYNC_CNT_ipackets : SYNC_CNT_ipackets6], 1);
-		sync_heard(t, 6, SYNC_6, true);
-		return true;
+	if (sync_carrier_check(ifid == t->run->ifid, ttl) == SYNC_CNT_NONE && len >= SYNC_HDR_SIZE) {
+		struct sync_mark mk;
+
+		if (sync_session_bare(t, af, src, p, len)) {
+			fp_count(&t->cnt.cnt[af == FP_AF_INET ? SYNC_CNT_ipackets : SYNC_CNT_ipackets6], 1);
+			sync_heard(t, 6, SYNC_6, true);
+			return true;
+		}
+		if (sync_mark_read(p, &mk))
+			sync_session_numbered(t, af, src, &mk);
 	}
 	sync_receive(t, ifid, af, src, ttl, p, len);
 	return true;
