@@ -110,6 +110,11 @@ static inline uint32_t fp_table_candidate(const struct fp_table *t, uint64_t has
 static inline void fp_table_prefetch_record(const struct fp_table *t, uint32_t index); /* NONE is fine */
 static inline struct fp_state *fp_table_record(const struct fp_table *t, uint32_t index);
 uint32_t fp_table_index(const struct fp_table *t, const struct fp_state *st);
+/*
+ * Is a published record there, and not freed yet? For who kept an index over quiescent reports: what lies there may be free,
+ * or a record that the other inserter is just filling. Owner; after that, compare names.
+ */
+bool fp_table_live(const struct fp_table *t, uint32_t index);
 /* Was a record ever at this index? For numbers that come from elsewhere: fp_table_record() takes any other on trust. */
 bool fp_table_index_valid(const struct fp_table *t, uint32_t index);
 

@@ -81,6 +81,14 @@ fp_table_index_valid(const struct fp_table *t, uint32_t index)
 	return class < FP_CLASSES && !(index & FP_CAND_ALONE) && (index & FP_CLASS_SLOT) < fp_load(&t->pool[class].carved);
 }
 
+bool
+fp_table_live(const struct fp_table *t, uint32_t index)
+{
+	uint32_t class = index >> FP_CLASS_SHIFT, nr = index & FP_CLASS_SLOT;
+
+	return class < FP_CLASSES && nr < t->pool[class].capacity && fp_load_acq(&t->live[class][nr]) != 0; /* pairs with publishing */
+}
+
 uint64_t
 fp_state_hash(const struct fp_table *t, const struct fp_state *st)
 {

@@ -155,13 +155,14 @@ target(struct sync_slice *sl, const struct sync_msg_w *m, int half)
 	struct fp_state *st = fp_table_record(t, m->index);
 	const struct sync_joined *j;
 
-	if (holds(st, half, m->id[half], m->creatorid))
+	/* the message may have waited longer than a grace period: what lies there now may be the sync thread's */
+	if (fp_table_live(t, m->index) && holds(st, half, m->id[half], m->creatorid))
 		return st;
 	j = joined(sl, m->id[half]);
 	if (j->id != m->id[half] || j->creatorid != m->creatorid)
 		return NULL;
 	st = fp_table_record(t, j->index);
-	return holds(st, half, m->id[half], m->creatorid) ? st : NULL;
+	return fp_table_live(t, j->index) && holds(st, half, m->id[half], m->creatorid) ? st : NULL;
 }
 
 /* Where the half is now: to the sync thread, and for messages that are on their way already. */

@@ -79,7 +79,8 @@ let_go(struct sync_slice *sl, struct sync_held *e, bool drop)
 
 	e->m = NULL;
 	fp_count(&sl->cnt.defer_now, -1);
-	if (!(st->flags & FP_SF_DEAD) && st->id[FP_HALF_OUT] == e->id)
+	if (fp_table_live(w->table, e->index) && !(st->flags & FP_SF_DEAD) && st->id[FP_HALF_OUT] == e->id &&
+	    st->creatorid == e->creatorid)
 		fp_state_flags_clear(st, FP_SF_DEFERRED);
 	if (drop)
 		fp_drop(w, m, FP_D_STATE_MISMATCH);
@@ -121,7 +122,8 @@ sync_defer_hold(struct fp_worker *w, struct fp_pkt *p, struct fp_state *st)
 		pop(sl); /* the oldest has waited long enough */
 	}
 	e = held(sl, sl->held_head);
-	*e = (struct sync_held){ .m = p->m, .id = st->id[FP_HALF_OUT], .index = index, .since_us = w->now_us };
+	*e = (struct sync_held){ .m = p->m, .id = st->id[FP_HALF_OUT], .creatorid = st->creatorid, .index = index,
+		.since_us = w->now_us };
 	remember(sl, index, sl->held_head & (SYNC_DEFER_MAX - 1));
 	sl->held_head++;
 	fp_state_flags_set(st, FP_SF_DEFERRED);
@@ -141,7 +143,7 @@ sync_defer_release(struct sync_slice *sl, struct fp_state *st, bool drop)
 	if (!(st->flags & FP_SF_DEFERRED) || (at = find(sl, fp_table_index(sl->w->table, st))) == NULL)
 		return;
 	e = held(sl, *at - 1);
-	if (e->id != st->id[FP_HALF_OUT])
+	if (e->id != st->id[FP_HALF_OUT] || e->creatorid != st->creatorid)
 		return;
 	forget(sl, at);
 	fp_count(&sl->cnt.defer_acked, 1);

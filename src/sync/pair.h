@@ -26,7 +26,7 @@ struct sync_past { uint64_t id; uint32_t creatorid, index, seq; };
 #define SYNC_PAST_GONE UINT32_MAX
 
 /* A packet that waits for its INS_ACK. */
-struct sync_held { struct rte_mbuf *m; uint64_t id, since_us; uint32_t index; };
+struct sync_held { struct rte_mbuf *m; uint64_t id, since_us; uint32_t index, creatorid; };
 
 struct sync_slice {			/* owner: its worker */
 	struct sync *s;			/* [I] */

@@ -85,9 +85,10 @@ queue_half(struct sync_slice *sl, struct fp_state *st, int half, unsigned pos)
 static void
 pop_lazy(struct sync_slice *sl)
 {
-	struct fp_state *st = fp_table_record(sl->w->table, sl->lazy[sl->lazy_tail++ & (sl->lazy_size - 1)].index);
+	uint32_t index = sl->lazy[sl->lazy_tail++ & (sl->lazy_size - 1)].index;
+	struct fp_state *st = fp_table_record(sl->w->table, index);
 
-	if (st->flags & FP_SF_DEAD)
+	if (!fp_table_live(sl->w->table, index) || st->flags & FP_SF_DEAD)
 		return;
 	for (int h = 0; h < 2; h++)
 		if (st->halves >> h & 1 && fp_sync_pos_get(st, h) == FP_SYNC_LAZY) {
@@ -260,7 +261,7 @@ sync_slice_again(struct sync_slice *sl, const struct sync_past *p)
 
 	if (p->index != SYNC_PAST_GONE) {
 		st = fp_table_record(sl->w->table, p->index);
-		if (!(st->flags & FP_SF_DEAD) && st->creatorid == p->creatorid &&
+		if (fp_table_live(sl->w->table, p->index) && !(st->flags & FP_SF_DEAD) && st->creatorid == p->creatorid &&
 		    ((st->halves & 1 && st->id[0] == p->id) || (st->halves & 2 && st->id[1] == p->id)))
 			sync_slice_queue_upd(sl, st, st->halves);
 		return;	/* gone since: its delete is numbered too */
