@@ -136,7 +136,7 @@ counters(struct doctor *d, const struct sync_info *i)
 		if (own[k].n > 0)
 			finding(d, own[k].level, TOPIC, own[k].todo, "%llu %s", (unsigned long long)own[k].n, own[k].what);
 	if (i->rule_default > 0 && i->rule_bound == 0)
-		finding(d, ADVICE, TOPIC, "load the same rules in both boxes",
+		finding(d, ADVICE, TOPIC, "the same rules in both boxes: none that expands to an address of one of them (antispoof, `to ext0`)",
 			"%llu states of the peer are bound to the default rule: its rules are not ours", (unsigned long long)i->rule_default);
 }
 

@@ -209,7 +209,9 @@ sync_bulk_bus(struct sync_thread *t, const struct sync_bus *bus)
 	if (bus->status == SYNC_BUS_START && (b->state == B_START || b->state == B_SENT || b->state == B_RECEIVING)) {
 		if (b->state == B_START) /* somebody else has asked: it is for us as well */
 			fp_store(&b->began_us, t->now_us);
-		fp_store(&b->received, 0);
+		/* What we asked for ourselves may come before its START, by another queue of the peer. */
+		if (b->state != B_SENT)
+			fp_store(&b->received, 0);
 		fp_store(&b->expected, t->twin ? bus->endtime_sec : 0);
 		b->deadline_us = t->now_us + receive_wait_us(t);
 		b->silence_us = t->now_us + SILENCE_US;
