@@ -57,6 +57,7 @@ enum sync_msg_kind {
 	SYNC_M_CLR,		/* remove by creator and interface; walks the shard in steps */
 	SYNC_M_BULK,		/* walk the shard and send every state in full */
 	SYNC_M_NACK,		/* packets index .. gen of this slice never came: session.c */
+	SYNC_M_LEVEL,		/* send all that waits, lazy or not, then say so with gen: session.c */
 };
 struct sync_peer_w {		/* a struct sync_peer, shrunk */
 	uint32_t seqlo, seqhi, seqdiff, ts_mod;
@@ -141,6 +142,10 @@ sync_tsc_us(const struct fp_box *box)
 #define SYNC_MARK_TAIL 0x55
 #define SYNC_MARK_NACK 0x56
 #define SYNC_MARK_NOTED 0x57
+#define SYNC_MARK_LEVEL 0x58	/* "have you everything of this slice up to this number?" */
+#define SYNC_MARK_IS_LEVEL 0x59	/* "yes" */
+#define SYNC_MARK_PROBE 0x5a	/* "do you live?", by another way than the cable */
+#define SYNC_MARK_ALIVE 0x5b
 struct sync_mark { uint16_t slice; uint32_t seq; uint64_t time_us /* 48 bits */; uint32_t rules; };
 void sync_mark_write(uint8_t *pfsync_header, const struct sync_mark *m);
 bool sync_mark_read(const uint8_t *pfsync_header, struct sync_mark *m);

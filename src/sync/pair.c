@@ -90,8 +90,8 @@ is_linklocal6(const uint8_t *a)
 }
 
 /* Source address for that destination; multicast of IPv6 and link-local peers are spoken to from the link-local one. */
-static bool
-source(const struct fp_ifnet *ifp, struct sync_run *r)
+bool
+sync_run_source(const struct fp_ifnet *ifp, struct sync_run *r)
 {
 	bool ll = r->af == FP_AF_INET6 && (r->peer[0] == 0xff || is_linklocal6(r->peer));
 
@@ -164,7 +164,7 @@ make_run(struct sync *s)
 		return r;
 	r->ifid = ifp->ifid;
 	destination(s, ifp, r);
-	source(ifp, r);
+	sync_run_source(ifp, r);
 	mtu = s->conf.mtu != 0 ? RTE_MIN(s->conf.mtu, (unsigned)ifp->mtu) : ifp->mtu;
 	if (mtu > MTU_MAX)
 		mtu = MTU_MAX;
@@ -675,6 +675,24 @@ sync_bulk(struct sync *s, struct fp_err *err)
 		return fp_err_set(err, -ENETDOWN, "pfsync0: no link on %s", s->conf.syncdev);
 	post(s, SYNC_BULK_EV_ASKED_BY_USER);
 	return 0;
+}
+
+int
+sync_level(struct sync *s, struct fp_err *err)
+{
+	if (!s->enabled || !s->run->up || !s->run->link)
+		return fp_err_set(err, -ENETDOWN, "pfsync0: no peer to bring level: %s", !s->conf.up ? "it is down" :
+			!s->enabled ? "it does not run" : "no link");
+	__atomic_store_n(&s->level_want, s->level_want + 1 != 0 ? s->level_want + 1 : 1, __ATOMIC_RELEASE);
+	return 0;
+}
+
+int
+sync_level_done(struct sync *s)
+{
+	if (!__atomic_load_n(&s->marks, __ATOMIC_RELAXED))
+		return -ENOTSUP;
+	return __atomic_load_n(&s->level_got, __ATOMIC_ACQUIRE) == s->level_want;
 }
 
 /* ---- figures */

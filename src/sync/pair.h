@@ -44,6 +44,8 @@ struct sync_slice {			/* owner: its worker */
 	uint32_t past_head;
 	uint64_t tail_us;		/* last packet sent */
 	uint8_t tail_n;			/* tails said since */
+	uint32_t level_gen, level_done;	/* SYNC_M_LEVEL: asked; done, written with release after level_seq: read by the sync thread */
+	uint32_t level_seq;
 	struct sync_packet open;	/* of the bulk walk */
 	bool is_open;
 	unsigned n_tx;
@@ -73,6 +75,8 @@ struct sync {
 	uint8_t dialect;		/* enum sync_dialect that we send; written by main and the sync thread, one byte */
 	bool marks;			/* the peer is a twin: our marks go out. Writer: sync thread */
 	uint64_t heard5_us, heard6_us, twin_us; /* sync thread */
+	uint32_t level_want;		/* main -> sync thread: generation to bring about; release */
+	uint32_t level_got;		/* sync thread: reached; release */
 	unsigned twin_hits;		/* sync thread */
 	struct sync_slice *slices[FP_MAX_WORKERS];
 	unsigned n_slices;
@@ -139,6 +143,14 @@ uint64_t sync_session_heard_us(const struct sync_thread *t);	/* box clock; 0 nev
 void sync_history_put(struct sync_slice *sl, uint64_t id, uint32_t creatorid, uint32_t index);
 bool sync_session_nacked(struct sync_slice *sl, uint32_t from, uint32_t to);
 void sync_session_tail(struct sync_slice *sl, const struct sync_run *run);
+/* A probe or its answer came, on any interface. */
+void sync_session_probed(struct sync_thread *t, uint16_t ifid, uint8_t af, const uint8_t *src, const uint8_t *h);
+void sync_session_levelled(struct sync_slice *sl);
+/* Send a probe, or an answer, to dst by the interface ifid. */
+void sync_session_probe(struct sync_thread *t, uint16_t ifid, uint8_t af, const uint8_t *dst, uint8_t mark, uint32_t nonce);
+uint64_t sync_session_alive_us(const struct sync_thread *t);	/* when the last probe was answered; 0 never */
+bool sync_run_source(const struct fp_ifnet *ifp, struct sync_run *r); /* pair.c: source address for r->peer */
+bool sync_thread_out(struct sync_thread *t, const struct sync_run *run, struct rte_mbuf *m); /* thread.c: an IP packet on its way */
 /* slice.c, for session.c */
 void sync_slice_emit(struct sync_slice *sl, const struct sync_run *run, struct sync_packet *pk);
 void sync_slice_again(struct sync_slice *sl, const struct sync_past *p);

@@ -8,6 +8,10 @@
  *	SYNC_MARK_NACK	"these numbers of your slice never came"
  *	SYNC_MARK_NOTED	"noted": the sender has queued what those packets spoke of, as it is now
  *
+ *	SYNC_MARK_LEVEL	"is everything of this slice there, up to this number?", before a planned handover
+ *	SYNC_MARK_IS_LEVEL	"it is"
+ *	SYNC_MARK_PROBE	"do you live?", asked on a data port when the cable is silent; SYNC_MARK_ALIVE answers it
+ *
  * So a loss is repaired with the present state, in a round trip or two; nothing old is ever sent again. Packets that carry
  * the repair are numbered like all others.
  *
@@ -15,6 +19,8 @@
  */
 #include <stdlib.h>
 #include <string.h>
+
+#include <rte_random.h>
 
 #include "sync/bytes.h"
 #include "sync/pair.h"
@@ -26,6 +32,7 @@
 #define NACK_TRIES 20u
 #define JUMP_MAX 4096		/* further than the sender remembers: it began anew, or a bulk update must mend it */
 #define BULK_AGAIN_US 2000000
+#define LEVEL_ASK_US 2000
 #define SLICES (FP_MAX_WORKERS + 2u) /* workers, main lcore, thread */
 
 struct range { uint32_t from, to; uint64_t due_us; uint8_t tries; };
@@ -39,6 +46,14 @@ struct twin {
 struct session {
 	struct twin *twin[TWINS];
 	uint64_t beat_us, bulk_us;
+	/* bringing the peer level */
+	uint32_t level;		/* generation under way, 0 none */
+	unsigned level_told;	/* workers that know */
+	uint64_t level_us;	/* last asked */
+	bool level_is[FP_MAX_WORKERS];
+	/* probes sent and answered */
+	uint32_t probe_nonce;
+	uint64_t alive_us;
 };
 
 static unsigned
@@ -194,13 +209,14 @@ send_bare(struct sync_thread *t, uint8_t mark, uint16_t slice, uint32_t a, uint3
 bool
 sync_session_bare(struct sync_thread *t, uint8_t af, const uint8_t *src, const uint8_t *h, size_t len)
 {
+	struct session *se = t->session;
 	struct sync_msg_w msg = { .kind = SYNC_M_NACK };
 	uint16_t slice;
 	unsigned slot;
 	struct twin *w;
 	uint32_t a, b;
 
-	if (len != SYNC_HDR_SIZE || h[0] != 6 || sync_get16(h + 2) != len || h[1] < SYNC_MARK_TAIL || h[1] > SYNC_MARK_NOTED)
+	if (len != SYNC_HDR_SIZE || h[0] != 6 || sync_get16(h + 2) != len || h[1] < SYNC_MARK_TAIL || h[1] > SYNC_MARK_IS_LEVEL)
 		return false;
 	slice = sync_get16(h + 4);
 	a = sync_get32(h + 6);
@@ -231,8 +247,57 @@ sync_session_bare(struct sync_thread *t, uint8_t af, const uint8_t *src, const u
 				break;
 			}
 		break;
+	case SYNC_MARK_LEVEL:
+		progress(t, w, &w->slice[slot], a, false);
+		if (w->slice[slot].n == 0) /* else it asks again when we have asked for what is missing */
+			send_bare(t, SYNC_MARK_IS_LEVEL, slice, w->slice[slot].expect, b);
+		break;
+	case SYNC_MARK_IS_LEVEL:
+		if (slot < t->s->n_slices && b == se->level)
+			se->level_is[slot] = true;
+		break;
 	}
 	return true;
+}
+
+/* Bring the peer level: first the workers send what waits, then it is asked slice by slice until it has all. */
+static unsigned
+level_turn(struct sync_thread *t)
+{
+	struct session *se = t->session;
+	struct sync_msg_w m = { .kind = SYNC_M_LEVEL };
+	uint32_t want = __atomic_load_n(&t->s->level_want, __ATOMIC_ACQUIRE);
+	bool all = true, ask;
+
+	if (want != se->level) {
+		se->level = want;
+		se->level_told = 0;
+		se->level_us = 0;
+		memset(se->level_is, 0, sizeof(se->level_is));
+	}
+	if (want == 0 || want == __atomic_load_n(&t->s->level_got, __ATOMIC_RELAXED))
+		return 0;
+	m.gen = want;
+	while (se->level_told < t->s->n_slices && sync_to_worker(t, se->level_told, &m, 1))
+		se->level_told++;
+	if (se->level_told < t->s->n_slices)
+		return 1;
+	ask = t->now_us - se->level_us >= LEVEL_ASK_US;
+	for (unsigned i = 0; i < t->s->n_slices; i++) {
+		struct sync_slice *sl = t->s->slices[i];
+
+		if (se->level_is[i])
+			continue;
+		all = false;
+		/* acquire: level_seq is of this generation */
+		if (ask && __atomic_load_n(&sl->level_done, __ATOMIC_ACQUIRE) == want)
+			send_bare(t, SYNC_MARK_LEVEL, i, sl->level_seq, want);
+	}
+	if (ask)
+		se->level_us = t->now_us;
+	if (all)
+		__atomic_store_n(&t->s->level_got, want, __ATOMIC_RELEASE);
+	return 1;
 }
 
 /* Ask for what is missing; beat. */
@@ -270,11 +335,62 @@ sync_session_turn(struct sync_thread *t)
 			}
 		}
 	}
+	work += level_turn(t);
 	if (beat != 0 && t->now_us - se->beat_us >= beat * 1000ul) {
 		se->beat_us = t->now_us;
 		send_bare(t, SYNC_MARK_TAIL, SYNC_SLICE_THREAD, t->seq, 0);
 	}
 	return work;
+}
+
+/* ---- probes: by a data port, between real addresses; role.c of failover asks */
+void
+sync_session_probed(struct sync_thread *t, uint16_t ifid, uint8_t af, const uint8_t *src, const uint8_t *h)
+{
+	struct session *se = t->session;
+
+	if (h[1] == SYNC_MARK_PROBE)
+		sync_session_probe(t, ifid, af, src, SYNC_MARK_ALIVE, sync_get32(h + 6));
+	else if (se != NULL && h[1] == SYNC_MARK_ALIVE && sync_get32(h + 6) == se->probe_nonce)
+		se->alive_us = t->now_us;
+}
+
+void
+sync_session_probe(struct sync_thread *t, uint16_t ifid, uint8_t af, const uint8_t *dst, uint8_t mark, uint32_t nonce)
+{
+	struct session *se = t->session;
+	struct sync_run run = *t->run; /* the same packet, by another interface */
+	const struct fp_ifnet *ifp;
+	struct sync_packet pk;
+
+	if (se == NULL || t->pool == NULL || ifid >= t->conf->n_ifs)
+		return;
+	ifp = &t->conf->ifs[ifid];
+	run.ifid = ifid;
+	run.af = af;
+	run.port_id = ifp->port_id;
+	run.peer_multicast = false;
+	memset(run.peer, 0, sizeof(run.peer));
+	memcpy(run.peer, dst, af == FP_AF_INET ? 4 : 16);
+	if (!sync_run_source(ifp, &run) || !begin(&pk, t->s, &run, t->pool))
+		return;
+	if (mark == SYNC_MARK_PROBE)
+		nonce = se->probe_nonce = (uint32_t)rte_rand();
+	pk.bare = mark;
+	pk.bare_slice = SYNC_SLICE_THREAD;
+	pk.bare_a = nonce;
+	pk.bare_b = 0;
+	if (!sync_packet_finish(&pk, t->s, &run, SYNC_SLICE_THREAD, 0))
+		return;
+	sync_thread_out(t, &run, pk.m);
+}
+
+uint64_t
+sync_session_alive_us(const struct sync_thread *t)
+{
+	const struct session *se = t->session;
+
+	return se != NULL ? se->alive_us : 0;
 }
 
 uint64_t
@@ -283,7 +399,7 @@ sync_session_heard_us(const struct sync_thread *t)
 	const struct session *se = t->session;
 	uint64_t last = 0;
 
-	for (unsigned i = 0; i < TWINS; i++)
+	for (unsigned i = 0; se != NULL && i < TWINS; i++)
 		if (se->twin[i] != NULL && se->twin[i]->heard_us > last)
 			last = se->twin[i]->heard_us;
 	return last;
@@ -353,6 +469,14 @@ sync_session_nacked(struct sync_slice *sl, uint32_t from, uint32_t to)
 	if (run != NULL && run->up && run->link)
 		bare_from_slice(sl, run, SYNC_MARK_NOTED, from, to);
 	return true;
+}
+
+/* Everything that waits is in packets, and those are out: the sync thread may ask whether they came. */
+void
+sync_session_levelled(struct sync_slice *sl)
+{
+	sl->level_seq = sl->seq;
+	__atomic_store_n(&sl->level_done, sl->level_gen, __ATOMIC_RELEASE); /* pairs with level_turn() */
 }
 
 /* After a silence: say which number comes next, so that a lost last packet is missed. */

@@ -688,6 +688,12 @@ sync_slice_turn(struct fp_worker *w)
 				sl->msg_pending = false;
 				continue;
 			}
+			if (sl->msg.kind == SYNC_M_LEVEL) {
+				sl->level_gen = sl->msg.gen;
+				sl->msg_pending = false;
+				work++;
+				continue;
+			}
 			if (sl->msg.kind == SYNC_M_NACK) {
 				sync_session_nacked(sl, sl->msg.index, sl->msg.gen);
 				sl->msg_pending = false;
@@ -716,6 +722,11 @@ sync_slice_turn(struct fp_worker *w)
 		sl->dirty_us = w->now_us;
 		sl->dirty_cursor = fp_table_walk(w->table, sl->dirty_cursor, DIRTY_RECORDS, dirty_record, sl);
 	}
+	if (unlikely(sl->level_done != sl->level_gen)) {
+		hold = 0;
+		coalesce = 0;
+		work++;
+	}
 	if (sl->lazy_head != sl->lazy_tail)
 		lazy_turn(sl, hold);
 	if (sl->urgent && w->now_us - sl->last_flush_us >= coalesce) {
@@ -726,6 +737,8 @@ sync_slice_turn(struct fp_worker *w)
 	}
 	if (sl->bulk || sl->bulk_done != sl->bulk_gen)
 		work += bulk_turn(sl, run);
+	if (unlikely(sl->level_done != sl->level_gen) && sl->lazy_head == sl->lazy_tail && waiting(sl) == 0 && sl->n_tx == 0)
+		sync_session_levelled(sl);
 	sync_session_tail(sl, run);
 	return work;
 }

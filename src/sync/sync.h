@@ -46,6 +46,13 @@ void sync_conf_get(const struct sync *s, struct sync_conf *c);
 /* ---- actions */
 int sync_bulk(struct sync *s, struct fp_err *err);	/* ask the peer for everything now */
 
+/*
+ * Bring the peer level: everything that waits here is sent, and a twin says that it has it all. Starts it; sync_level_done()
+ * says 0 while it is under way, 1 when done, -ENOTSUP: the peer is no twin; what waited was sent. Stops by itself with the next.
+ */
+int sync_level(struct sync *s, struct fp_err *err);
+int sync_level_done(struct sync *s);
+
 /* ---- figures */
 enum sync_health { SYNC_HEALTH_OFF, SYNC_HEALTH_IN_SYNC, SYNC_HEALTH_LAGGING, SYNC_HEALTH_BROKEN };
 extern const char *const sync_health_names[];	/* off in_sync lagging broken */

@@ -28,9 +28,7 @@ bool
 sync_thread_send(struct sync_thread *t, struct sync_packet *pk)
 {
 	const struct sync_run *run = t->run;
-	struct fp_worker *w0 = t->box->workers[0];
 	struct rte_mbuf *m;
-	bool ok;
 
 	if (!sync_packet_finish(pk, t->s, run, SYNC_SLICE_THREAD, t->seq))
 		return false;
@@ -45,9 +43,18 @@ sync_thread_send(struct sync_thread *t, struct sync_packet *pk)
 	fp_count(&t->cnt.sent_packets, 1);
 	fp_count(&t->cnt.sent_bytes, m->pkt_len);
 	fp_count(&t->cnt.cnt[run->af == FP_AF_INET ? SYNC_CNT_opackets : SYNC_CNT_opackets6], 1);
+	return sync_thread_out(t, run, m);
+}
+
+bool
+sync_thread_out(struct sync_thread *t, const struct sync_run *run, struct rte_mbuf *m)
+{
+	struct fp_worker *w0 = t->box->workers[0];
+	bool ok;
+
 	switch (sync_packet_l2(t->s, run, t->conf, m)) {
 	case 1:
-		if (run->thread_txq != FP_TXQ_NONE)
+		if (run->poll && run->port_id == t->run->port_id && run->thread_txq != FP_TXQ_NONE)
 			ok = rte_eth_tx_burst(run->port_id, run->thread_txq, &m, 1) == 1;
 		else
 			ok = w0->tx[run->port_id].owner != FP_TXQ_NONE &&
@@ -168,6 +175,11 @@ input(struct sync_thread *t, struct rte_mbuf *m, uint16_t ifid, unsigned l2_len)
 	}
 	if (unlikely(sync_watch_capturing(s)))
 		sync_watch_packet(s, false, p, len);
+	if (len == SYNC_HDR_SIZE && p[0] == 6 && (p[1] == SYNC_MARK_PROBE || p[1] == SYNC_MARK_ALIVE)) {
+		if (ttl == SYNC_TTL)
+			sync_session_probed(t, ifid, af, src, p);
+		return true;
+	}
 	if (sync_carrier_check(ifid == t->run->ifid, ttl) == SYNC_CNT_NONE && len >= SYNC_HDR_SIZE) {
 		struct sync_mark mk;
 

@@ -403,6 +403,29 @@ takeover(void **state)
 	come_to_rest();
 }
 
+/* Before a planned handover: the peer has the last change, whatever the cable did, and says so. */
+static void
+level(void **state)
+{
+	struct fp_err err;
+	unsigned n;
+
+	(void)state;
+	come_to_rest();
+	for (int i = 0; i < 5; i++) {
+		cable.loss = 20;
+		traffic(box[0], 100);
+		carry(1);
+		assert_int_equal(sync_level(sync_of(box[0]->box), &err), 0);
+		for (n = 0; n < 200 && sync_level_done(sync_of(box[0]->box)) == 0; n++)
+			carry(1);
+		assert_int_equal(sync_level_done(sync_of(box[0]->box)), 1);
+		perfect();
+		carry(1);	/* what the thread has, the worker takes in its next turn */
+		assert_int_equal(differences(true), 0);
+	}
+}
+
 /* Client's packets through one box, server's through the other. */
 static void
 asymmetric(void **state)
@@ -520,7 +543,8 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(both_the_same), cmocka_unit_test(takeover), cmocka_unit_test(asymmetric), cmocka_unit_test(bad_cable),
+		cmocka_unit_test(both_the_same), cmocka_unit_test(takeover), cmocka_unit_test(level),
+		cmocka_unit_test(asymmetric), cmocka_unit_test(bad_cable),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);
