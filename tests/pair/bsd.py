@@ -209,8 +209,9 @@ def one(l, box, p, record):
     p.forget(1.1)
     check(pair.say(c, b'y' * 500), 'data moves the window')
     for s in mine:
-        got = p.expect('upd_c', id=int(s['id'], 16), seconds=3)
-        check(got['src']['seqlo'] == s['src_peer']['seqlo'] + 500 and got['timeout'] == 2 and got['expire'] == 0, 'UPD_C tells of 500 bytes more', got, s)
+        got = p.expect('upd_c', id=int(s['id'], 16), match=lambda m: m['src']['seqlo'] == (s['src_peer']['seqlo'] + 500) % 2**32,
+                       what='UPD_C tells of 500 bytes more')
+        check(got['timeout'] == 2 and got['expire'] == 0, 'with its timeout', got)
     c.close()
     l.ping('int', EXT4, '-c 1 -W 2')
     got = p.expect('ins', match=lambda x: w.protocol(x) == 1)
