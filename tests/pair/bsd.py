@@ -272,10 +272,16 @@ with pair.PairLab(cable='fake', names=('A',)) as l:
     p = fakepeer.FakePeer(l, 'cable', 'c0')
     p.forget(0.5)
     print('== recognised by what it says')
-    for record in (1301, 1500, 6, 1400):
-        p.send(w.state('upd', record, id=record, creatorid=1, direction=1, src='10.10.2.9', sport=record, dst='10.10.1.9', dport=2, **TCP),
-               record=record)
+    for record in (1301, 1500):
+        box.do('ifconfig pfsync0 version 6')
+        box.do('ifconfig pfsync0 version 0')
+        p.send(w.state('ins', record, id=record, creatorid=1, direction=1, src='10.10.2.9', sport=record, dst='10.10.1.9', dport=2, **TCP))
         until('version %d' % record, lambda: pair.sync(box)['version'] == record, 3)
+        check(state_of(box, record, 1), 'and what it said is taken')
+    with pair.Counting(box, 'badver') as c:
+        p.send(w.state('ins', 6, id=1, creatorid=1, direction=1, src='10.10.2.9', sport=1, dst='10.10.1.9', dport=2, **TCP), record=6)
+        c.check('one packet of another version is a stray one', badver=1)
+    check(pair.sync(box)['version'] == 1500 and not state_of(box, 1, 1), 'and changes nothing')
     box.do('pfctl -F states')
     for record in [int(x) for x in sys.argv[1:]] or (6, 1301, 1400, 1500):
         print('== record %d' % record)
