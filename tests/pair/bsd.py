@@ -68,9 +68,9 @@ def one(l, box, p, record):
     up('version', str(record))
     p.forget(0.1)
     up('up')
-    p.expect_bytes('upd_req', bytes(12), what='the request for everything', id=0, creatorid=0)
-    check(p.packets[-1][3][0] == (6 if record == 6 else 5), 'in version %d' % (6 if record == 6 else 5))
-    check(p.packets[-1][1:3] == ('10.10.3.1', w.MULTICAST4), 'to the group', p.packets[-1][1:3])
+    m = p.expect_bytes('upd_req', bytes(12), what='the request for everything', id=0, creatorid=0)
+    check(m['version'] == (6 if record == 6 else 5), 'in version %d' % m['version'])
+    check((m['from'], m['to']) == ('10.10.3.1', w.MULTICAST4), 'to the group', m)
     bulk = [w.state('upd', record, id=base + i, creatorid=hostid, direction=1 + i % 2, src='10.10.2.%d' % (50 + i), sport=7000 + i,
                     dst='10.10.1.7', dport=443, creation=100 + i, **TCP) for i in range(3)]
     p.send(w.bus(1, hostid))
@@ -129,7 +129,7 @@ def one(l, box, p, record):
     id = base + 101
     m = kinds[id]
     newer = dict(srcp=w.peer(2000, 10000, 4, 8192, 7), dstp=w.peer(6000, 15000, 4, 5000, 5))
-    p.forget()
+    p.forget(0.2)   # the box sends the other half of a connection along
     with pair.Counting(box, 'stale', 'badstate', 'badval') as c:
         p.send(w.upd_c(id, hostid, newer['srcp'], newer['dstp'], 2))
         until('a compressed update moves the windows', lambda: state_of(box, id, hostid)['src_peer']['seqlo'] == 2000, 2)
@@ -171,10 +171,17 @@ def one(l, box, p, record):
     p.silence('and not answered', 'upd')
 
     print('-- the same insert again; one on taken keys; one that is waited for')
-    p.send(m)
-    p.send(dict(m, id=base + 400))
-    p.silence('draw no answer')
-    check(state_of(box, base + 400, hostid) is None and state_of(box, id, hostid)['src_peer']['seqlo'] == 3001, 'and change nothing')
+    p.forget(0.2)
+    m = kinds[base + 103]   # IPv6, established
+    with pair.Counting(box, 'collisions') as c:
+        p.send(m)
+        p.send(dict(m, id=base + 400, src=w.peer(7777, 8888, 4, 1, 0)))
+        p.silence('draw no answer')
+        check(state_of(box, base + 400, hostid) is None and state_of(box, base + 103, hostid)['src_peer']['seqlo'] == 1000, 'and change nothing')
+        check(c.now()['collisions'] >= 1, 'counted', c.now())
+    print('-- a new connection on the keys of one that has ended')
+    p.send(w.state('ins', record, id=base + 402, creatorid=hostid, direction=1, src=INT4, sport=8001, dst=EXT4, dport=80, **TCP))
+    until('takes its place', lambda: state_of(box, base + 402, hostid) and not state_of(box, id, hostid), 2)
     ack = w.state('ins', record, id=base + 401, creatorid=hostid, proto=17, direction=2, src=INT4, sport=8401, dst=EXT4, dport=53,
                   srcp=w.peer(state=1), timeout=6, flags=w.FLAG_ACK)
     began = time.monotonic()
@@ -259,8 +266,9 @@ def one(l, box, p, record):
     check(p.take('del_c', 0.3) is None, 'not one by one')
     p.forget()
     p.send(w.upd_req())
-    got = p.expect('bus', what='an empty table answers a bulk request')
-    check(got['status'] == 2 or record != 6 and p.take('bus', 2, status=2), 'with its end', got)
+    # OpenBSD sends the end alone, and its requester ignores that for 24 s. START and END end the wait of either system.
+    p.expect('bus', status=1, what='an empty table answers a bulk request too')
+    p.expect('bus', status=2, what='with its end')
     p.silence('no state', 'upd')
     p.clean()
 
@@ -278,10 +286,9 @@ with pair.PairLab(cable='fake', names=('A',)) as l:
         p.send(w.state('ins', record, id=record, creatorid=1, direction=1, src='10.10.2.9', sport=record, dst='10.10.1.9', dport=2, **TCP))
         until('version %d' % record, lambda: pair.sync(box)['version'] == record, 3)
         check(state_of(box, record, 1), 'and what it said is taken')
-    with pair.Counting(box, 'badver') as c:
-        p.send(w.state('ins', 6, id=1, creatorid=1, direction=1, src='10.10.2.9', sport=1, dst='10.10.1.9', dport=2, **TCP), record=6)
-        c.check('one packet of another version is a stray one', badver=1)
-    check(pair.sync(box)['version'] == 1500 and not state_of(box, 1, 1), 'and changes nothing')
+    p.send(w.state('ins', 6, id=1, creatorid=1, direction=1, src='10.10.2.9', sport=1, dst='10.10.1.9', dport=2, **TCP))
+    until('one packet of another version is read', lambda: state_of(box, 1, 1), 3)
+    check(pair.sync(box)['version'] == 1500, 'but is not yet the tongue to answer in')
     box.do('pfctl -F states')
     for record in [int(x) for x in sys.argv[1:]] or (6, 1301, 1400, 1500):
         print('== record %d' % record)

@@ -69,7 +69,8 @@ class FakePeer:
     def send(self, *messages, **how):
         """One packet with these messages."""
         more = {k: how.pop(k) for k in ('cksum', 'eof', 'pad', 'length') if k in how}
-        self.send_payload(w.packet(how.pop('record', self.record), list(messages), **more), **how)
+        record = how.pop('record', messages[0].get('record', self.record))
+        self.send_payload(w.packet(record, list(messages), **more), **how)
 
     def replay(self, frame):
         """A captured frame as it is, but for the destination if that was one box alone."""
@@ -99,7 +100,7 @@ class FakePeer:
         try:
             f = w.parse(e[3], strict=self.strict)
             for m in f.messages:
-                m['cksum'], m['pad_byte'], m['from'] = f.cksum, f.pad, e[0]
+                m['cksum'], m['pad_byte'], m['from'], m['to'], m['version'] = f.cksum, f.pad, e[0], e[1], f.version
                 self.got.append(m)
         except w.Bad as x:
             self.bad.append('%s: %s' % (x, e[3].hex()))
