@@ -737,6 +737,10 @@ sync_clear(struct sync *s)
 static void
 judge(struct sync *s, struct sync_info *o)
 {
+	/* A twin shows that it lives every heartbeat; ten that are missing, and no less than a second, are no accident. */
+	uint64_t beat_us = s->box->params->sync_heartbeat_ms * 1000ull;
+	uint64_t silent_us = beat_us == 0 ? UINT64_MAX : RTE_MAX(beat_us * 10, 1000000u);
+
 	if (!s->conf.up) {
 		o->health = SYNC_HEALTH_OFF;
 		snprintf(o->reason, sizeof(o->reason), "pfsync0 is down");
@@ -750,6 +754,9 @@ judge(struct sync *s, struct sync_info *o)
 	} else if (o->heard_us == UINT64_MAX) {
 		o->health = SYNC_HEALTH_BROKEN;
 		snprintf(o->reason, sizeof(o->reason), "no peer was heard yet");
+	} else if (o->twin && o->heard_us > silent_us) {
+		o->health = SYNC_HEALTH_BROKEN;
+		snprintf(o->reason, sizeof(o->reason), "%s has been silent for %.0f s", o->heard, o->heard_us / 1e6);
 	} else if (strcmp(o->bulk.state, "start") == 0 || strcmp(o->bulk.state, "sent") == 0 ||
 	    strcmp(o->bulk.state, "receiving") == 0) {
 		o->health = SYNC_HEALTH_LAGGING;
