@@ -185,6 +185,7 @@ input(struct sync_thread *t, struct rte_mbuf *m, uint16_t ifid, unsigned l2_len)
 
 		if (sync_session_bare(t, af, src, p, len)) {
 			fp_count(&t->cnt.cnt[af == FP_AF_INET ? SYNC_CNT_ipackets : SYNC_CNT_ipackets6], 1);
+			__atomic_store_n(&t->heard_us, t->now_us, __ATOMIC_RELAXED);
 			sync_heard(t, 6, SYNC_6, true);
 			return true;
 		}
