@@ -22,7 +22,8 @@ struct bench_scenario {
 	int (*run)(const struct bench_opt *opt);	/* 0, or 1 after a message */
 };
 
-extern const struct bench_scenario bench_fastpath, bench_table, bench_sync, bench_sync_encode, bench_sync_forward;
+extern const struct bench_scenario bench_fastpath, bench_table, bench_sync, bench_sync_encode, bench_sync_forward, bench_sync_apply,
+	bench_sync_insert, bench_sync_load;
 
 /* Median, and half the distance between the quartiles, of n values; sorts v. */
 double bench_median(double *v, unsigned n, double *spread);

@@ -4,6 +4,7 @@
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <rte_cycles.h>
@@ -169,10 +170,19 @@ bench_burst(struct bench_rig *r, bool firewall)
 	burst(r, firewall);
 }
 
+static uint64_t
+ran_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000ul + ts.tv_nsec;
+}
+
 double
 bench_forward(struct bench_rig *r, bool firewall, uint64_t packets, uint64_t cycles)
 {
-	uint64_t t = rte_rdtsc(), done = 0;
+	uint64_t t = rte_rdtsc(), done = 0, ran = ran_ns();
 
 	if (packets != 0)
 		for (; done < packets; done += FP_BURST)
@@ -180,7 +190,19 @@ bench_forward(struct bench_rig *r, bool firewall, uint64_t packets, uint64_t cyc
 	else
 		for (; rte_rdtsc() - t < cycles; done += FP_BURST)
 			burst(r, firewall);
-	return (double)(rte_rdtsc() - t) / done;
+	return (double)(ran_ns() - ran) * rte_get_tsc_hz() / 1e9 / done;
+}
+
+int
+bench_second_cpu(void)
+{
+	rte_cpuset_t main_set = rte_lcore_cpuset(rte_get_main_lcore());
+	long n = sysconf(_SC_NPROCESSORS_ONLN);
+
+	for (int i = 0; i < n; i++)
+		if (!CPU_ISSET(i, &main_set))
+			return i;
+	return -1;
 }
 
 /* ---- life */

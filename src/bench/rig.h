@@ -64,7 +64,12 @@ uint64_t bench_flow_key(const struct bench_rig *r, uint64_t i, struct fp_key *k,
 void bench_establish(struct bench_rig *r, uint64_t from, uint64_t to, uint64_t *syn);
 /* One burst of packets of established flows drawn at random, forwarded by the firewall or by rewriting addresses alone. */
 void bench_burst(struct bench_rig *r, bool firewall);
-/* So many packets, or so many cycles if packets is 0: cycles a packet. */
+/*
+ * So many packets, or so many cycles if packets is 0: cycles a packet, of the time that this thread ran. What strangers take
+ * of the core is not in it; what they take of its caches is.
+ */
 double bench_forward(struct bench_rig *r, bool firewall, uint64_t packets, uint64_t cycles);
+/* A processor beside that of the main lcore; -1: none. */
+int bench_second_cpu(void);
 
 #endif

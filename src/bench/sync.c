@@ -338,7 +338,8 @@ const struct bench_scenario bench_sync_forward = { "sync-forward", "pfsync: forw
 static int
 run(const struct bench_opt *opt)
 {
-	static const struct bench_scenario *const parts[] = { &bench_sync_encode, &bench_sync_forward };
+	static const struct bench_scenario *const parts[] = { &bench_sync_encode, &bench_sync_forward, &bench_sync_apply,
+		&bench_sync_insert, &bench_sync_load };
 	int rc = 0;
 
 	for (unsigned i = 0; i < RTE_DIM(parts); i++)
@@ -346,4 +347,4 @@ run(const struct bench_opt *opt)
 	return rc;
 }
 
-const struct bench_scenario bench_sync = { "sync", "pfsync, all parts: sync-encode sync-forward", run };
+const struct bench_scenario bench_sync = { "sync", "pfsync, all parts: sync-* lag bulk", run };
