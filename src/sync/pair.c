@@ -27,6 +27,7 @@
 #define MTU_MIN 420u		/* one record of FreeBSD 15 over IPv6 */
 #define MTU_MAX 9216u
 #define LAGGING_US 1000000u
+#define SILENT_US 1000000ull	/* a twin whose heartbeat is not heard */
 
 const char *const sync_health_names[] = { "off", "in_sync", "lagging", "broken" };
 
@@ -757,6 +758,10 @@ judge(struct sync *s, struct sync_info *o)
 	} else if (o->twin && o->heard_us > silent_us) {
 		o->health = SYNC_HEALTH_BROKEN;
 		snprintf(o->reason, sizeof(o->reason), "%s has been silent for %.0f s", o->heard, o->heard_us / 1e6);
+	} else if (o->twin && s->box->params->sync_heartbeat_ms != 0 &&
+	    o->heard_us > RTE_MAX(SILENT_US, 20000ull * s->box->params->sync_heartbeat_ms)) {
+		o->health = SYNC_HEALTH_BROKEN;
+		snprintf(o->reason, sizeof(o->reason), "the peer has been silent for %.1f s", (double)o->heard_us / 1e6);
 	} else if (strcmp(o->bulk.state, "start") == 0 || strcmp(o->bulk.state, "sent") == 0 ||
 	    strcmp(o->bulk.state, "receiving") == 0) {
 		o->health = SYNC_HEALTH_LAGGING;
