@@ -484,7 +484,7 @@ fo_carp_reconf(struct fo_carp *c, const struct fo_carp_conf *conf, uint64_t now_
 int
 fo_carp_addrs(struct fo_carp *c, const struct fo_addr *addrs, size_t n, uint64_t now_us)
 {
-	struct fo_addr *copy = malloc((n + 1) * sizeof(*copy));
+	struct fo_addr *copy = calloc(n + 1, sizeof(*copy));
 	bool had[FO_FAMILIES] = { c->family[FO_INET], c->family[FO_INET6] };
 
 	fo_carp_clock(c, now_us);
