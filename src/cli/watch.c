@@ -199,6 +199,29 @@ by_rate(const void *a, const void *b)
 	return x->v < y->v ? 1 : x->v > y->v ? -1 : strcmp(x->name, y->name);
 }
 
+/* Lines written: 0 when the box is not paired. */
+static unsigned
+pair_line(struct top *t)
+{
+	struct sync *s = sync_of(t->box);
+	struct sync_info *i = s != NULL ? calloc(1, sizeof(*i)) : NULL;
+	char lag[32] = "-";
+	unsigned n = 0;
+
+	if (i != NULL) {
+		sync_info_get(s, i);
+		if (i->lag_p99_us >= 0)	/* not so of NaN */
+			cli_ago(lag, (uint64_t)i->lag_p99_us);
+		if (i->health != SYNC_HEALTH_OFF) {
+			line(t, "pair %s%s%s   lag p99 %s   dirty %llu   lost %llu   bulk %s", sync_health_names[i->health], i->reason[0] ? ": " : "",
+				i->reason, lag, (unsigned long long)i->dirty, (unsigned long long)i->lost, i->bulk.state);
+			n = 1;
+		}
+	}
+	free(i);
+	return n;
+}
+
 static void
 top_draw(struct top *t, double sec)
 {
@@ -222,9 +245,10 @@ top_draw(struct top *t, double sec)
 		s->enabled ? "enabled" : "disabled", s->states, s->half_open, RATE(totals, FP_T_STATE_INSERTS), RATE(totals, FP_T_STATE_REMOVALS));
 	line(t, "packets/s  rx %.0f  forwarded %.0f  local %.0f  dropped %.0f", RATE(totals, FP_T_RX), RATE(totals, FP_T_FORWARDED),
 		RATE(totals, FP_T_LOCAL), dropped);
+	used = pair_line(t);
 	line(t, "%s", "");
 	line(t, "%-5s %-12s %6s %10s %8s %10s %9s", "lcore", "role", "busy%", "cyc/pkt", "burst", "states", "stall_us");
-	used = 4;
+	used += 4;
 	for (unsigned k = 0; k < fp_lcore_count(t->box) && used < room && fp_lcore_info(t->box, k, &l) == 0; k++, used++)
 		line(t, "%-5u %-12s %6.1f %10.1f %8.1f %10u %9llu", l.lcore, l.role, l.busy_share * 100, l.cycles_per_packet, l.burst_mean,
 			l.states, (unsigned long long)l.stall_max_us);
