@@ -439,6 +439,8 @@ fp_box_stop(struct fp_box *box)
 {
 	if (!box->running)
 		return -EALREADY;
+	if (box->sync_hooks != NULL)
+		box->sync_hooks->stopping(box);
 	fp_worker_stop_all(box);
 	box->running = false;
 	/* What workers left for this lcore. */

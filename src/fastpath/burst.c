@@ -95,7 +95,7 @@ l2_plain(const struct fp_worker *w, struct fp_pkt *p, const uint8_t *eth, uint16
 		return false;
 	ifp = &w->conf->ifs[ifid];
 	p->ifid = p->rcvif = ifid;
-	return memcmp(eth, ifp->mac.addr_bytes, 6) == 0 && ifp->up && !ifp->pf_skip;
+	return fp_if_is_mine(ifp, eth) && ifp->up && !ifp->pf_skip;
 }
 
 /* IPv4 TCP or UDP without options, whole, long enough, to be forwarded. False: nothing decided, parse in full. */
@@ -340,7 +340,7 @@ parse_long(struct fp_worker *w, struct fp_pkt *p, uint16_t port_id, bool handed,
 			return K_GONE;
 		}
 	} else {
-		if (!l2.mcast && memcmp(eth, ifp->mac.addr_bytes, 6) != 0) {
+		if (!l2.mcast && !fp_if_is_mine(ifp, eth)) {
 			fp_drop(w, p->m, FP_D_L2_NOT_US);
 			return K_GONE;
 		}

@@ -85,6 +85,7 @@ conf_ifs(struct fp_box *box, struct conf_block *b)
 		d->mac = s->mac;
 		d->mtu = s->mtu;
 		d->bridge_peer = s->bridge_peer;
+		d->vhids = s->vhids;
 		d->n_addrs = s->n_addrs;
 		d->addrs = b->addrs + n_addrs;
 		if (s->n_addrs > 0)
@@ -209,18 +210,23 @@ own(const struct fp_ifaddr *a, uint32_t n, uint8_t af, const void *addr)
 	return NULL;
 }
 
-/* RFC 6724 in short: same network, else the first of the same scope, else any of the family. */
+/* RFC 6724 in short: same network, else the first of the same scope, else any of the family. The box's own before shared ones. */
 static const struct fp_ifaddr *
 source(const struct fp_ifaddr *a, uint32_t n, uint8_t af, const void *dst)
 {
 	bool linklocal = af == FP_AF_INET6 && fp_addr_is_linklocal(dst);
-	const struct fp_ifaddr *scoped = NULL, *any = NULL;
+	const struct fp_ifaddr *scoped = NULL, *any = NULL, *shared = NULL;
 
 	if (af == FP_AF_INET6 && ((const uint8_t *)dst)[0] == 0xff)
 		linklocal = (((const uint8_t *)dst)[1] & 0xf) <= 2;
 	for (uint32_t i = 0; i < n; i++) {
 		if (a[i].af != af)
 			continue;
+		if (a[i].vhid != 0) {	/* the last resort: other boxes have it too */
+			if (shared == NULL)
+				shared = &a[i];
+			continue;
+		}
 		if (a[i].linklocal == linklocal) {
 			if (!linklocal && fp_addr_in(af, dst, a[i].addr.b, a[i].plen))
 				return &a[i];
@@ -230,7 +236,7 @@ source(const struct fp_ifaddr *a, uint32_t n, uint8_t af, const void *dst)
 		if (any == NULL)
 			any = &a[i];
 	}
-	return scoped != NULL ? scoped : any;
+	return scoped != NULL ? scoped : any != NULL ? any : shared;
 }
 
 const struct fp_ifaddr *

@@ -68,7 +68,7 @@ int fp_port_start(struct fp_box *box, const char *name, struct fp_err *err);
 int fp_port_stop(struct fp_box *box, const char *name, struct fp_err *err);
 int fp_port_promisc(struct fp_box *box, const char *name, bool on, struct fp_err *err);
 
-struct fp_ifaddr_info { uint8_t af, plen; uint8_t addr[16], broadcast[16]; bool linklocal; };
+struct fp_ifaddr_info { uint8_t af, plen, vhid /* not 0: shared, src/failover */; uint8_t addr[16], broadcast[16]; bool linklocal; };
 struct fp_if_info {
 	char name[FP_NAME_SIZE];
 	uint16_t ifid;
@@ -96,6 +96,9 @@ int fp_if_find(const struct fp_box *box, const char *name, struct fp_if_info *in
 int fp_if_name(const struct fp_box *box, uint16_t ifid, char name[FP_NAME_SIZE]); /* FP_IFID_ALL: "all" */
 int fp_if_addr_add(struct fp_box *box, const char *ifname, const char *prefix, struct fp_err *err); /* "10.0.0.2/24" */
 int fp_if_addr_del(struct fp_box *box, const char *ifname, const char *prefix, struct fp_err *err);
+/* Addresses that the virtual host vhid (CARP) shares with other boxes: local addresses, announced and answered for by src/failover's rules. */
+int fp_if_shared_add(struct fp_box *box, const char *ifname, const char *prefix, uint8_t vhid, struct fp_err *err);
+int fp_if_shared_del(struct fp_box *box, const char *ifname, const char *prefix, uint8_t vhid, struct fp_err *err);
 int fp_if_set_up(struct fp_box *box, const char *ifname, bool up, struct fp_err *err);
 int fp_if_set_mtu(struct fp_box *box, const char *ifname, unsigned mtu, struct fp_err *err);
 int fp_if_set_mac(struct fp_box *box, const char *ifname, const char *mac, struct fp_err *err);

@@ -46,18 +46,22 @@ v6_zero_to(const uint8_t *a, unsigned n)
 static const uint8_t *
 source_address(const struct fp_ifnet *ifp, uint8_t af, bool linklocal)
 {
-	const uint8_t *other = NULL;
+	const uint8_t *other = NULL, *shared = NULL;
 
 	for (uint32_t i = 0; i < ifp->n_addrs; i++) {
 		const struct fp_ifaddr *a = &ifp->addrs[i];
 
 		if (a->af != af)
 			continue;
+		if (a->vhid != 0) {	/* the last resort: other boxes have it too */
+			shared = shared == NULL ? a->addr.b : shared;
+			continue;
+		}
 		if (a->linklocal == linklocal)
 			return a->addr.b;
 		other = other == NULL ? a->addr.b : other;
 	}
-	return other;
+	return other != NULL ? other : shared;
 }
 
 static const struct fp_nexthop *
@@ -710,12 +714,12 @@ pair_input(struct fp_worker *w, struct fp_pkt *p)
 		ours = ours || (dst[0] == 224 && dst[1] == 0 && dst[2] == 0 && (dst[3] == 18 || dst[3] == 240));
 	else
 		ours = ours || memcmp(dst, carp6, 16) == 0 || memcmp(dst, pfsync6, 16) == 0;
-	if (!ours || p->flags & FP_PF_KEYLESS || w->sync == NULL)
+	if (!ours || p->flags & FP_PF_KEYLESS || !__atomic_load_n(&w->box->pair_listens, __ATOMIC_RELAXED))
 		return false;
 	fp_priv(p->m)->l2_len = p->l2_len;
 	fp_priv(p->m)->af = p->af;
 	fp_count(&w->cnt.totals[FP_T_LOCAL], 1);
-	w->sync->received(w, p->m, p->ifid);
+	w->box->sync_hooks->received(w, p->m, p->ifid);
 	return true;
 }
 

@@ -136,7 +136,7 @@ addr_index(const struct fp_net_if *i, uint8_t af, const union pol_ip *addr)
 
 /* 0 or -ENOMEM. */
 static int
-addr_append(struct fp_net_if *i, uint8_t af, const union pol_ip *addr, unsigned plen)
+addr_append(struct fp_net_if *i, uint8_t af, const union pol_ip *addr, unsigned plen, uint8_t vhid)
 {
 	struct fp_ifaddr *a;
 
@@ -153,6 +153,7 @@ addr_append(struct fp_net_if *i, uint8_t af, const union pol_ip *addr, unsigned 
 	memset(a, 0, sizeof(*a));
 	a->af = af;
 	a->plen = plen;
+	a->vhid = vhid;
 	a->addr = *addr;
 	a->linklocal = af == FP_AF_INET6 && fp_addr_is_linklocal(addr->b);
 	if (af == FP_AF_INET && plen <= 30) {
@@ -198,7 +199,9 @@ fp_net_linklocal_update(struct fp_box *box, struct fp_net_if *i)
 	for (k = 0; k < (int)i->n_addrs; k++) {
 		if (i->addrs[k].af != FP_AF_INET6)
 			continue;
-		if (i->addrs[k].linklocal && i->auto_linklocal && old < 0)
+		if (i->addrs[k].vhid != 0)
+			other = true;	/* neighbours are asked from an address that is ours alone */
+		else if (i->addrs[k].linklocal && i->auto_linklocal && old < 0)
 			old = k;
 		else if (i->addrs[k].linklocal)
 			manual = true;
@@ -211,7 +214,7 @@ fp_net_linklocal_update(struct fp_box *box, struct fp_net_if *i)
 			i->addrs[old].addr = ll;
 			return 0;
 		}
-		if (addr_append(i, FP_AF_INET6, &ll, 64) != 0)
+		if (addr_append(i, FP_AF_INET6, &ll, 64, 0) != 0)
 			return -ENOMEM;
 		i->auto_linklocal = true;
 	} else if (old >= 0) {
@@ -245,8 +248,8 @@ parse(struct fp_box *box, const char *ifname, const char *prefix, struct fp_net_
 	return 0;
 }
 
-int
-fp_if_addr_add(struct fp_box *box, const char *ifname, const char *prefix, struct fp_err *err)
+static int
+addr_add(struct fp_box *box, const char *ifname, const char *prefix, uint8_t vhid, struct fp_err *err)
 {
 	struct fp_box_net *net = box->net;
 	struct fp_net_if *i;
@@ -270,20 +273,23 @@ fp_if_addr_add(struct fp_box *box, const char *ifname, const char *prefix, struc
 		if (!o->used || (o != i && af == FP_AF_INET6 && fp_addr_is_linklocal(addr.b)))
 			continue;
 		if (addr_index(o, af, &addr) >= 0) {
-			if (o == i && i->auto_linklocal && af == FP_AF_INET6 && fp_addr_is_linklocal(addr.b)) {
+			if (o == i && vhid == 0 && i->auto_linklocal && af == FP_AF_INET6 && fp_addr_is_linklocal(addr.b)) {
 				i->auto_linklocal = false; /* from now on the user's */
 				return 0;
 			}
 			return fp_err_set(err, -EEXIST, "%s: the address is already on %s", prefix, o->name);
 		}
 	}
-	if (addr_append(i, af, &addr, plen) != 0)
+	if (vhid != 0 && i->vhids == NULL && (i->vhids = calloc(1, sizeof(*i->vhids))) == NULL)
+		return fp_err_set(err, -ENOMEM, "%s: no memory for a virtual host", ifname);
+	if (addr_append(i, af, &addr, plen, vhid) != 0)
 		return fp_err_set(err, -ENOMEM, "%s: no memory for another address", ifname);
 	if (af == FP_AF_INET6 && fp_net_linklocal_update(box, i) != 0) {
 		addr_remove(i, addr_index(i, af, &addr));
 		return fp_err_set(err, -ENOMEM, "%s: no memory for another address", ifname);
 	}
-	i->up = true;	/* as ifconfig does */
+	if (vhid == 0)
+		i->up = true;	/* as ifconfig does */
 	ret = fp_net_changed(box, FP_NET_DIRTY_ROUTE4 | FP_NET_DIRTY_ROUTE6, err);
 	if (ret != 0) {
 		addr_remove(i, addr_index(i, af, &addr));
@@ -295,7 +301,19 @@ fp_if_addr_add(struct fp_box *box, const char *ifname, const char *prefix, struc
 }
 
 int
-fp_if_addr_del(struct fp_box *box, const char *ifname, const char *prefix, struct fp_err *err)
+fp_if_addr_add(struct fp_box *box, const char *ifname, const char *prefix, struct fp_err *err)
+{
+	return addr_add(box, ifname, prefix, 0, err);
+}
+
+int
+fp_if_shared_add(struct fp_box *box, const char *ifname, const char *prefix, uint8_t vhid, struct fp_err *err)
+{
+	return addr_add(box, ifname, prefix, vhid, err);
+}
+
+static int
+addr_del(struct fp_box *box, const char *ifname, const char *prefix, uint8_t vhid, struct fp_err *err)
 {
 	struct fp_net_if *i;
 	union pol_ip addr;
@@ -308,6 +326,8 @@ fp_if_addr_del(struct fp_box *box, const char *ifname, const char *prefix, struc
 	k = addr_index(i, af, &addr);
 	if (k < 0)
 		return fp_err_set(err, -EADDRNOTAVAIL, "%s: %s does not have this address", prefix, ifname);
+	if (i->addrs[k].vhid != vhid)
+		return fp_err_set(err, -EBUSY, "%s: vhid %u shares it: take it from that carp interface", prefix, i->addrs[k].vhid);
 	if (plen >= 0 && plen != i->addrs[k].plen)
 		return fp_err_set(err, -EADDRNOTAVAIL, "%s: %s has this address with prefix length %u", prefix, ifname,
 			i->addrs[k].plen);
@@ -316,6 +336,18 @@ fp_if_addr_del(struct fp_box *box, const char *ifname, const char *prefix, struc
 	addr_remove(i, k);
 	fp_net_linklocal_update(box, i);
 	return fp_net_changed(box, af == FP_AF_INET ? FP_NET_DIRTY_ROUTE4 : FP_NET_DIRTY_ROUTE6, err);
+}
+
+int
+fp_if_addr_del(struct fp_box *box, const char *ifname, const char *prefix, struct fp_err *err)
+{
+	return addr_del(box, ifname, prefix, 0, err);
+}
+
+int
+fp_if_shared_del(struct fp_box *box, const char *ifname, const char *prefix, uint8_t vhid, struct fp_err *err)
+{
+	return addr_del(box, ifname, prefix, vhid, err);
 }
 
 uint16_t

@@ -142,6 +142,7 @@ slot_remove(struct fp_box *box, struct fp_net_if *i)
 	fp_routes_if_gone(box, ifid);
 	fp_neigh_if_gone(box, ifid, true);
 	free(i->addrs);
+	fp_defer(box, NULL, i->vhids);
 	memset(i, 0, sizeof(*i));
 	i->parent = i->bridge_peer = FP_IFID_NONE;
 	i->gone = true;
@@ -312,6 +313,16 @@ fp_if_vlan_add(struct fp_box *box, const char *name, const char *parent, unsigne
 	return ret;
 }
 
+/* The virtual host that has a shared address here; 0: none. */
+static unsigned
+shared_by(const struct fp_net_if *i)
+{
+	for (uint32_t k = 0; k < i->n_addrs; k++)
+		if (i->addrs[k].vhid != 0)
+			return i->addrs[k].vhid;
+	return 0;
+}
+
 int
 fp_if_destroy(struct fp_box *box, const char *name, struct fp_err *err)
 {
@@ -327,6 +338,8 @@ fp_if_destroy(struct fp_box *box, const char *name, struct fp_err *err)
 			return fp_err_set(err, -EBUSY, "%s: %s stands on it", name, net->ifs[k].name);
 	if (i->bridge_peer != FP_IFID_NONE)
 		return fp_err_set(err, -EBUSY, "%s: is a member of the bridge; `set forward route` first", name);
+	if (shared_by(i) != 0)
+		return fp_err_set(err, -EBUSY, "%s: is the carpdev of vhid %u; destroy that first", name, shared_by(i));
 	slot_remove(box, i);
 	return fp_net_changed(box, FP_NET_DIRTY_ROUTE4 | FP_NET_DIRTY_ROUTE6, err);
 }
@@ -505,6 +518,7 @@ info_fill(const struct fp_box *box, const struct fp_net_if *i, struct fp_if_info
 	for (uint32_t k = 0; k < i->n_addrs && k < RTE_DIM(o->addrs); k++) {
 		o->addrs[k].af = i->addrs[k].af;
 		o->addrs[k].plen = i->addrs[k].plen;
+		o->addrs[k].vhid = i->addrs[k].vhid;
 		o->addrs[k].linklocal = i->addrs[k].linklocal;
 		memcpy(o->addrs[k].addr, i->addrs[k].addr.b, 16);
 		memcpy(o->addrs[k].broadcast, i->addrs[k].bcast.b, 16);
@@ -679,8 +693,10 @@ fp_net_destroy(struct fp_box *box)
 	if (net->fib != NULL)
 		fp_fib_put(net->fib);
 	fp_fib_live_put(net->fib_live);
-	for (uint32_t k = 0; k < net->n_ifs; k++)
+	for (uint32_t k = 0; k < net->n_ifs; k++) {
 		free(net->ifs[k].addrs);
+		free(net->ifs[k].vhids);
+	}
 	free(net->ifs);
 	free(net);
 	box->net = NULL;

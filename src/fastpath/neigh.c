@@ -222,10 +222,21 @@ fp_neigh_host_new(struct fp_box *box, uint16_t ifid, uint8_t af, const uint8_t *
 
 /* ---- sending */
 
-static void
-frame_send(struct fp_box *box, const struct fp_net_if *i, struct rte_mbuf *m, const struct rte_ether_addr *dst, uint16_t type)
+/* Whose station an address of i is: the interface's, or the virtual host's that shares it. NULL: that one is not MASTER here. */
+static const struct rte_ether_addr *
+station(const struct fp_net_if *i, const struct fp_ifaddr *a, struct rte_ether_addr *vmac)
 {
-	if (!fp_l2_prepend(m, &i->mac, dst, i->vlan_outer, i->vlan_inner, type)) {
+	if (a == NULL || a->vhid == 0)
+		return &i->mac;
+	*vmac = (struct rte_ether_addr){ { 0, 0, 0x5e, 0, 1, a->vhid } };
+	return fp_vhid_live(i->vhids, a->vhid) ? vmac : NULL;
+}
+
+static void
+frame_send(struct fp_box *box, const struct fp_net_if *i, struct rte_mbuf *m, const struct rte_ether_addr *src,
+	const struct rte_ether_addr *dst, uint16_t type)
+{
+	if (!fp_l2_prepend(m, src, dst, i->vlan_outer, i->vlan_inner, type)) {
 		fp_main_drop(box, m, FP_D_NOMBUF);
 		return;
 	}
@@ -234,8 +245,8 @@ frame_send(struct fp_box *box, const struct fp_net_if *i, struct rte_mbuf *m, co
 }
 
 static void
-bytes_send(struct fp_box *box, const struct fp_net_if *i, const uint8_t *p, size_t len, const struct rte_ether_addr *dst,
-	uint16_t type)
+bytes_send(struct fp_box *box, const struct fp_net_if *i, const uint8_t *p, size_t len, const struct rte_ether_addr *src,
+	const struct rte_ether_addr *dst, uint16_t type)
 {
 	struct rte_mbuf *m = fp_main_mbuf(box);
 	char *d;
@@ -248,35 +259,36 @@ bytes_send(struct fp_box *box, const struct fp_net_if *i, const uint8_t *p, size
 		return;
 	}
 	memcpy(d, p, len);
-	frame_send(box, i, m, dst, type);
+	frame_send(box, i, m, src, dst, type);
 }
 
 static void
-arp_send(struct fp_box *box, const struct fp_net_if *i, uint16_t op, const uint8_t *spa, const uint8_t *tha, const uint8_t *tpa,
-	const struct rte_ether_addr *dst)
+arp_send(struct fp_box *box, const struct fp_net_if *i, const struct rte_ether_addr *sha, uint16_t op, const uint8_t *spa,
+	const uint8_t *tha, const uint8_t *tpa, const struct rte_ether_addr *dst)
 {
 	struct fp_arp a = { .op = op };
 	uint8_t p[FP_ARP_LEN];
 
-	memcpy(a.sha, i->mac.addr_bytes, 6);
+	memcpy(a.sha, sha->addr_bytes, 6);
 	memcpy(a.spa, spa, 4);
 	if (tha != NULL)
 		memcpy(a.tha, tha, 6);
 	memcpy(a.tpa, tpa, 4);
 	fp_arp_build(p, &a);
 	box->net->neigh->cnt[op == FP_ARP_REQUEST ? FP_AC_ARP_REQUEST_TX : FP_AC_ARP_REPLY_TX]++;
-	bytes_send(box, i, p, sizeof(p), dst, RTE_ETHER_TYPE_ARP);
+	bytes_send(box, i, p, sizeof(p), sha, dst, RTE_ETHER_TYPE_ARP);
 }
 
 static void
-nd_send(struct fp_box *box, const struct fp_net_if *i, struct fp_nd *nd, const struct rte_ether_addr *dst)
+nd_send(struct fp_box *box, const struct fp_net_if *i, const struct rte_ether_addr *src, struct fp_nd *nd,
+	const struct rte_ether_addr *dst)
 {
 	uint8_t p[FP_ND_LEN];
 
 	nd->has_lladdr = true;
-	memcpy(nd->lladdr, i->mac.addr_bytes, 6);
+	memcpy(nd->lladdr, src->addr_bytes, 6);
 	box->net->neigh->cnt[nd->type == FP_ND_NS ? FP_AC_NS_TX : FP_AC_NA_TX]++;
-	bytes_send(box, i, p, fp_nd_build(p, nd), dst, RTE_ETHER_TYPE_IPV6);
+	bytes_send(box, i, p, fp_nd_build(p, nd), src, dst, RTE_ETHER_TYPE_IPV6);
 }
 
 /* Ask for h: everybody, or the station that we believe it is. */
@@ -287,14 +299,20 @@ solicit(struct fp_box *box, const struct fp_neigh_host *h, bool unicast)
 	static const uint8_t none[4];
 	const struct fp_net_if *i = fp_net_if_by_id(box, h->ifid);
 	const struct fp_ifaddr *src;
-	struct rte_ether_addr dst;
+	const struct rte_ether_addr *own;
+	struct rte_ether_addr dst, vmac;
 	struct fp_nd nd = { .type = FP_ND_NS };
 
 	if (i == NULL || !fp_net_if_running(box, i))
 		return;
 	src = fp_net_if_source(i, h->af, h->addr);
+	own = station(i, src, &vmac);
+	if (own == NULL) {	/* a shared address is all there is, and another box has it: ask as nobody (RFC 5227 2.1.1) */
+		src = NULL;
+		own = &i->mac;
+	}
 	if (h->af == FP_AF_INET) {
-		arp_send(box, i, FP_ARP_REQUEST, src != NULL ? src->addr.b : none, NULL, h->addr, unicast ? &h->mac : &all);
+		arp_send(box, i, own, FP_ARP_REQUEST, src != NULL ? src->addr.b : none, NULL, h->addr, unicast ? &h->mac : &all);
 		return;
 	}
 	if (src == NULL)
@@ -308,7 +326,7 @@ solicit(struct fp_box *box, const struct fp_neigh_host *h, bool unicast)
 		fp_nd_solicited_node(nd.dst, h->addr);
 		fp_l2_group_mac(FP_AF_INET6, nd.dst, &dst);
 	}
-	nd_send(box, i, &nd, &dst);
+	nd_send(box, i, own, &nd, &dst);
 }
 
 static void
@@ -323,7 +341,7 @@ queue_send(struct fp_box *box, struct fp_neigh_host *h)
 	while ((m = h->queue_head) != NULL) {
 		h->queue_head = fp_priv(m)->next;
 		box->net->neigh->held--;
-		frame_send(box, i, m, &h->mac, type);
+		frame_send(box, i, m, &i->mac, &h->mac, type);
 	}
 	h->queue_tail = NULL;
 	h->n_queued = 0;
@@ -476,7 +494,8 @@ arp_input(struct fp_box *box, struct fp_net_if *i, const uint8_t *p, size_t len)
 	struct fp_neigh *n = box->net->neigh;
 	const struct fp_ifaddr *own;
 	struct fp_neigh_host *h;
-	struct rte_ether_addr dst;
+	const struct rte_ether_addr *mac;
+	struct rte_ether_addr dst, vmac;
 	struct fp_arp a;
 	bool for_us;
 
@@ -489,10 +508,14 @@ arp_input(struct fp_box *box, struct fp_net_if *i, const uint8_t *p, size_t len)
 		return;		/* our own, come back */
 	own = fp_net_if_own(i, FP_AF_INET, a.spa);
 	if (own != NULL) {
-		conflict(box, i, own, a.sha, FP_AC_ARP_CONFLICT);
+		/* the other boxes of a virtual host announce its addresses; FreeBSD's even with their real MAC, as BACKUP */
+		if (own->vhid == 0)
+			conflict(box, i, own, a.sha, FP_AC_ARP_CONFLICT);
 		return;
 	}
-	for_us = fp_net_if_own(i, FP_AF_INET, a.tpa) != NULL;
+	own = fp_net_if_own(i, FP_AF_INET, a.tpa);
+	mac = own != NULL ? station(i, own, &vmac) : NULL;
+	for_us = mac != NULL;
 	h = fp_neigh_host_find(n, fp_net_ifid(box, i), FP_AF_INET, a.spa);
 	if (h == NULL && for_us && a.op == FP_ARP_REQUEST && on_link(i, FP_AF_INET, a.spa))
 		h = fp_neigh_host_new(box, fp_net_ifid(box, i), FP_AF_INET, a.spa);
@@ -505,7 +528,7 @@ arp_input(struct fp_box *box, struct fp_net_if *i, const uint8_t *p, size_t len)
 	if (!for_us || a.op != FP_ARP_REQUEST)
 		return;
 	memcpy(dst.addr_bytes, a.sha, 6);
-	arp_send(box, i, FP_ARP_REPLY, a.tpa, a.sha, a.spa, &dst);
+	arp_send(box, i, mac, FP_ARP_REPLY, a.tpa, a.sha, a.spa, &dst);
 }
 
 static void
@@ -516,17 +539,19 @@ ns_input(struct fp_box *box, struct fp_net_if *i, const struct fp_nd *nd, const 
 	struct fp_nd na = { .type = FP_ND_NA, .flags = FP_NA_OVERRIDE };
 	const struct fp_ifaddr *own = fp_net_if_own(i, FP_AF_INET6, nd->target), *src;
 	struct fp_neigh_host *h = NULL;
-	struct rte_ether_addr dst;
+	const struct rte_ether_addr *mac;
+	struct rte_ether_addr dst, vmac;
 	uint8_t group[16];
 
-	if (own == NULL)
+	if (own == NULL || (mac = station(i, own, &vmac)) == NULL)
 		return;
 	fp_nd_solicited_node(group, nd->target);
 	if (memcmp(nd->dst, group, 16) != 0 && fp_net_if_own(i, FP_AF_INET6, nd->dst) == NULL)
 		return;
 	src = nd->dad ? NULL : fp_net_if_own(i, FP_AF_INET6, nd->src);
 	if (src != NULL) {
-		conflict(box, i, src, eth_src, FP_AC_ND_CONFLICT);
+		if (src->vhid == 0)
+			conflict(box, i, src, eth_src, FP_AC_ND_CONFLICT);
 		return;
 	}
 	if (nd->dad) {
@@ -558,7 +583,7 @@ ns_input(struct fp_box *box, struct fp_net_if *i, const struct fp_nd *nd, const 
 		memcpy(na.dst, nd->src, 16);
 		memcpy(dst.addr_bytes, nd->has_lladdr ? nd->lladdr : h != NULL && h->entry != NULL ? h->mac.addr_bytes : eth_src, 6);
 	}
-	nd_send(box, i, &na, &dst);
+	nd_send(box, i, mac, &na, &dst);
 }
 
 /* RFC 4861 7.2.5 */
@@ -570,6 +595,8 @@ na_input(struct fp_box *box, struct fp_net_if *i, const struct fp_nd *nd, const 
 	struct fp_neigh_host *h;
 	bool differs;
 
+	if (own != NULL && own->vhid != 0)
+		return;
 	if (own != NULL) {
 		conflict(box, i, own, nd->has_lladdr ? nd->lladdr : eth_src, FP_AC_ND_CONFLICT);
 		return;
@@ -650,7 +677,7 @@ miss_input(struct fp_box *box, struct rte_mbuf *m)
 		enter_incomplete(box, h);
 	} else if (h->entry != NULL) {
 		/* resolved while the packet was on its way here */
-		frame_send(box, i, m, &h->mac, h->af == FP_AF_INET ? RTE_ETHER_TYPE_IPV4 : RTE_ETHER_TYPE_IPV6);
+		frame_send(box, i, m, &i->mac, &h->mac, h->af == FP_AF_INET ? RTE_ETHER_TYPE_IPV4 : RTE_ETHER_TYPE_IPV6);
 		return;
 	} else if (h->state == NH_FAILED) {
 		unreachable(box, m);
@@ -812,10 +839,12 @@ fp_neigh_announce_addr(struct fp_box *box, const struct fp_net_if *i, const stru
 	struct fp_nd na = { .type = FP_ND_NA, .flags = FP_NA_OVERRIDE, .dst = { 0xff, 0x02, [15] = 1 } };
 	struct rte_ether_addr dst;
 
+	if (a->vhid != 0)
+		return;		/* whoever is MASTER announces it, when it becomes that */
 	if (!box->running || !i->link || !fp_net_if_running(box, i))
 		return;
 	if (a->af == FP_AF_INET) {
-		arp_send(box, i, FP_ARP_REQUEST, a->addr.b, NULL, a->addr.b, &all);
+		arp_send(box, i, &i->mac, FP_ARP_REQUEST, a->addr.b, NULL, a->addr.b, &all);
 		return;
 	}
 	if (fp_conf(box) == NULL || fp_conf(box)->forward6)
@@ -823,7 +852,7 @@ fp_neigh_announce_addr(struct fp_box *box, const struct fp_net_if *i, const stru
 	memcpy(na.src, a->addr.b, 16);
 	memcpy(na.target, a->addr.b, 16);
 	fp_l2_group_mac(FP_AF_INET6, na.dst, &dst);
-	nd_send(box, i, &na, &dst);
+	nd_send(box, i, &i->mac, &na, &dst);
 }
 
 void

@@ -28,6 +28,7 @@ struct fp_net_if {
 	struct rte_ether_addr mac;
 	struct fp_ifaddr *addrs;
 	uint32_t n_addrs, cap_addrs;
+	struct fp_vhids *vhids;		/* NULL: none yet; freed after a grace period with the interface */
 	bool auto_linklocal;		/* the fe80:: made from the MAC is among addrs */
 };
 

@@ -574,23 +574,29 @@ fp_port_set_mac(struct fp_box *box, struct fp_port *p, const struct rte_ether_ad
 }
 
 void
+fp_port_watch_link(struct fp_box *box, struct fp_port *p)
+{
+	bool was = p->link_up;
+
+	if (!p->stopped_by_user)
+		fp_port_learn_link(p);
+	if (p->link_up != was) {
+		LOG(NOTICE, "port %s: link %s\n", p->name, p->link_up ? "up" : "down");
+		fp_ifnet_port_changed(box, p);
+	}
+}
+
+void
 fp_ports_watch(struct fp_box *box)
 {
 	for (struct fp_port *p = box->ports; p != NULL; p = p->next) {
-		bool was = p->link_up;
-
 		if (p->retrying && box->running && !p->stopped_by_user && ++p->retries % RETRY_WATCHES == 0 &&
 		    fp_port_start_device(box, p, NULL) == 0)
 			fp_port_set_dealt(box, p, true);
-		if (!p->stopped_by_user)
-			fp_port_learn_link(p);
+		fp_port_watch_link(box, p);
 		if (__atomic_load_n(&p->removed, __ATOMIC_RELAXED) && p->dealt) {
 			LOG(WARNING, "port %s: the device is gone\n", p->name);
 			fp_port_set_dealt(box, p, false);
-		}
-		if (p->link_up != was) {
-			LOG(NOTICE, "port %s: link %s\n", p->name, p->link_up ? "up" : "down");
-			fp_ifnet_port_changed(box, p);
 		}
 	}
 }

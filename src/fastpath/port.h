@@ -62,6 +62,8 @@ int fp_ports_start(struct fp_box *box, struct fp_err *err);
 void fp_ports_destroy(struct fp_box *box);
 /* Link state and removed devices; from fp_box_poll(), at most a few times per second. */
 void fp_ports_watch(struct fp_box *box);
+/* The same for one port's link, by those who cannot wait so long. */
+void fp_port_watch_link(struct fp_box *box, struct fp_port *p);
 
 /*
  * What ifnet.c does when a port comes and goes: makes the interface p->name, or removes it and its VLANs. attached: 0 or a

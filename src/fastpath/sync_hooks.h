@@ -66,7 +66,9 @@ struct fp_sync_hooks {
 	void (*poll)(struct fp_box *box);
 	/* Main lcore: the workers have new lists of queues; a port may be about to stop. Returns when nobody else uses it. */
 	void (*ports)(struct fp_box *box);
-	/* Any worker: a packet of protocol 240 or 112 to this box that came in on ifid. The mbuf is taken. */
+	/* Main lcore: the box is about to stop, workers still run: what must be said to others is sent now. */
+	void (*stopping)(struct fp_box *box);
+	/* Any worker, w->sync set or not, while box->pair_listens: a packet of protocol 240 or 112 to this box that came in on ifid. The mbuf is taken. */
 	void (*received)(struct fp_worker *w, void *mbuf, uint16_t ifid);
 };
 
