@@ -30,6 +30,7 @@
 
 /* ---- published configuration; immutable; main publishes with a release store, readers borrow until quiescent */
 struct sync_run {
+	bool ready;			/* receiver, bulk and slices have their memory: pfsync was up once */
 	bool up;			/* pfsync0 up, syncdev set and there, box runs */
 	bool link;			/* of syncdev */
 	bool defer;
@@ -219,6 +220,35 @@ void sync_bulk_counted(struct sync_thread *t, unsigned states);		/* so many INS,
 void sync_bulk_request(struct sync_thread *t);				/* a peer asks for everything */
 unsigned sync_bulk_turn(struct sync_thread *t);
 void sync_bulk_info(struct sync_thread *t, struct sync_info *info);	/* main, relaxed reads */
+
+/*
+ * What else lives on this thread: CARP (src/failover). The thread runs while pfsync is enabled or the guest wants it. Input:
+ * IP packets of protocol 112 to this box or its groups, headers checked; the guest may not keep them.
+ */
+struct sync_ip {
+	uint16_t ifid;
+	uint8_t af, ttl, tos;
+	bool multicast;			/* destination */
+	uint16_t hlen;			/* of the IP header */
+	const uint8_t *src, *payload;	/* borrowed */
+	size_t len;			/* of the payload */
+};
+struct sync_guest {
+	bool (*wanted)(void *arg);						/* main lcore */
+	void (*poll)(void *arg);						/* main lcore, each fp_box_poll() */
+	void (*stopping)(void *arg);						/* main lcore: workers are about to stop */
+	void (*input)(void *arg, struct sync_thread *t, const struct sync_ip *p); /* thread */
+	unsigned (*turn)(void *arg, struct sync_thread *t);			/* thread, after what was received; work done */
+	uint64_t (*deadline_us)(void *arg);					/* thread: box clock; it does not sleep longer */
+};
+/* One; before the box starts. NULL: none any more, the thread does not run. */
+void sync_guest_set(struct sync *s, const struct sync_guest *g, void *arg);
+/* Main lcore: run fn on the thread, between two turns, and wait; at once where the thread does not run. */
+void sync_thread_call(struct sync *s, void (*fn)(struct sync_thread *t, void *arg), void *arg);
+/* A finished frame, taken in any case. 0; -ENETDOWN: nobody sends on that port; -ENOBUFS. */
+int sync_thread_tx(struct sync_thread *t, uint16_t port_id, struct rte_mbuf *m);
+/* An IP packet whose next hop (fp_priv: af, ifid, addr) must be asked for first: by the main lcore. 0 or -ENOBUFS. */
+int sync_thread_unresolved(struct sync_thread *t, struct rte_mbuf *m);
 
 /* Send what was built; false: not taken (counted), freed. */
 bool sync_thread_send(struct sync_thread *t, struct sync_packet *pk);

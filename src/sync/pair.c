@@ -148,6 +148,7 @@ make_run(struct sync *s)
 	r->thread_txq = FP_TXQ_NONE;
 	r->ifid = FP_IFID_NONE;
 	r->port_id = 0;
+	r->ready = s->t_ready;
 	r->version = s->conf.version;
 	r->maxupd = s->conf.maxupd;
 	r->defer = s->conf.defer;
@@ -350,7 +351,39 @@ disable(struct sync *s)
 	for (unsigned i = 0; i < box->n_workers; i++)
 		fp_worker_call(box, box->workers[i], call_disable, s);
 	wait_for_thread(s);
-	sync_thread_stop(s);
+}
+
+void
+sync_guest_set(struct sync *s, const struct sync_guest *g, void *arg)
+{
+	if (g == NULL && !s->enabled)
+		sync_thread_stop(s);
+	wait_for_thread(s);
+	s->guest_arg = arg;
+	s->guest = g;
+	wait_for_thread(s);
+}
+
+void
+sync_stopping(struct fp_box *box)
+{
+	struct sync *s = box->sync;
+
+	if (s->guest != NULL)
+		s->guest->stopping(s->guest_arg);
+}
+
+/* The thread lives for pfsync, which starts it itself, and for its guest. */
+static void
+settle_thread(struct sync *s)
+{
+	bool want = s->enabled || (s->guest != NULL && s->box->running && s->guest->wanted(s->guest_arg));
+	struct fp_err err = { "" };
+
+	if (want && !s->thread_runs && sync_thread_start(s, &err) != 0)
+		LOG(ERR, "%s\n", err.text);
+	else if (!want)
+		sync_thread_stop(s);
 }
 
 /* The port of the cable is polled by the sync thread alone, if it carries nothing else. */
@@ -390,6 +423,7 @@ settle(struct sync *s)
 	} else if (!want) {
 		claim_port(s);
 	}
+	settle_thread(s);
 }
 
 void
@@ -404,6 +438,8 @@ sync_poll(struct fp_box *box)
 
 	if (s->on_main && s->thread_runs)
 		sync_thread_turn(s);
+	if (s->guest != NULL)
+		s->guest->poll(s->guest_arg);
 	n = rte_ring_sc_dequeue_burst(s->unresolved, (void **)m, 32, NULL);
 	for (unsigned i = 0; i < n; i++) {
 		fp_priv(m[i])->kind = FP_PUNT_NEIGH_MISS;
@@ -866,6 +902,18 @@ sync_info_get(struct sync *s, struct sync_info *o)
 		sync_bulk_info(&s->t, o);
 	o->bulk.sent = c.bulk_sent;
 	judge(s, o);
+}
+
+unsigned
+sync_demote(struct sync *s)
+{
+	struct sync_info *i = &s->demote_info;
+
+	if (!s->enabled || !s->t_ready)
+		return 0;
+	i->demote = 0;
+	sync_bulk_info(&s->t, i);
+	return i->demote;
 }
 
 /* ---- histogram: 8 steps an octave of 1/8 us */

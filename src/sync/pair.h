@@ -94,6 +94,9 @@ struct sync {
 	unsigned thread_lcore;
 	bool on_main;			/* no thread: fp_box_poll() does its work (tests, rigs) */
 	bool enabled;			/* workers have hooks */
+	const struct sync_guest *guest;	/* CARP */
+	void *guest_arg;
+	struct sync_call *call;		/* main -> thread: release; thread clears it with release when done */
 	uint64_t last_poll_us;
 	void *watch;			/* watch.c: monitors, capture */
 	struct sync_counts base;	/* `clear sync` */
@@ -103,7 +106,10 @@ struct sync {
 	bool t_ready;			/* receiver has its memory */
 	bool failed;			/* could not be enabled; why */
 	char why[128];
+	struct sync_info demote_info;	/* sync_demote()'s */
 };
+
+struct sync_call { void (*fn)(struct sync_thread *t, void *arg); void *arg; };
 
 /* Tests: no thread, fp_box_poll() takes its turns. Before it is up. */
 void sync_no_thread(struct sync *s);
@@ -122,6 +128,7 @@ extern const struct fp_sync_hooks sync_hooks;
 void sync_cleared(struct fp_box *box, const char *ifname);
 void sync_poll(struct fp_box *box);
 void sync_ports(struct fp_box *box);
+void sync_stopping(struct fp_box *box);
 void sync_received(struct fp_worker *w, void *mbuf, uint16_t ifid);
 /* defer.c */
 bool sync_defer_hold(struct fp_worker *w, struct fp_pkt *p, struct fp_state *st);

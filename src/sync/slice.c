@@ -775,7 +775,7 @@ const struct fp_sync_hooks sync_hooks = {
 	.turn = sync_slice_turn,
 	.cleared = sync_cleared,
 	.poll = sync_poll,
-	.ports = sync_ports,
+	.ports = sync_ports, .stopping = sync_stopping,
 	.received = sync_received,
 };
 

@@ -105,6 +105,8 @@ struct sync_info {
 	uint32_t demote;		/* what carp should add: spec/pfsync-behaviour.md A5 */
 };
 void sync_info_get(struct sync *s, struct sync_info *info);
+/* What carp should add now (A5): 32 until a bulk update is done or given up, 1 while the cable has no link. Cheap. */
+unsigned sync_demote(struct sync *s);
 void sync_clear(struct sync *s);	/* figures start at zero */
 
 /* ---- `monitor sync`: messages as they are sent and received; cb on the main lcore from fp_box_poll(). */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The sync thread: polls the cable (or the ring that workers fill where the cable is a data port), finds pfsync in what
- * comes, drives receiver and bulk updates, sends what is nobody's state: requests, acknowledgements, BUS.
+ * comes, drives receiver and bulk updates, sends what is nobody's state: requests, acknowledgements, BUS. CARP is its guest:
+ * timers in the microsecond, and packets of protocol 112.
  *
  * It is a thread of its own even where cores are few, so that neither a long command on the main lcore nor a burst on a
  * worker delays the pair: on the CPU of an lcore that no worker uses, if there is one, else beside the main lcore. Idle, it
@@ -24,6 +25,36 @@
 #define VERSION_KEEP_US 10000000ull /* a peer of the other version is followed when the present one is silent so long */
 
 /* ---- sending */
+int
+sync_thread_tx(struct sync_thread *t, uint16_t port_id, struct rte_mbuf *m)
+{
+	const struct sync_run *run = t->run;
+	struct fp_worker *w0 = t->box->workers[0];
+	uint16_t owner;
+	int rc = -ENETDOWN;
+
+	m->port = port_id;
+	if (run->poll && run->thread_txq != FP_TXQ_NONE && port_id == run->port_id) {
+		rc = rte_eth_tx_burst(port_id, run->thread_txq, &m, 1) == 1 ? 0 : -ENOBUFS;
+	} else if (w0 != NULL && port_id < FP_MAX_PORTS) {
+		owner = __atomic_load_n(&w0->tx[port_id].owner, __ATOMIC_RELAXED);
+		if (owner != FP_TXQ_NONE)
+			rc = rte_ring_mp_enqueue(t->box->workers[owner]->txreq, m) == 0 ? 0 : -ENOBUFS;
+	}
+	if (rc != 0)
+		rte_pktmbuf_free(m);
+	return rc;
+}
+
+int
+sync_thread_unresolved(struct sync_thread *t, struct rte_mbuf *m)
+{
+	if (rte_ring_mp_enqueue(t->s->unresolved, m) == 0)
+		return 0;
+	rte_pktmbuf_free(m);
+	return -ENOBUFS;
+}
+
 bool
 sync_thread_send(struct sync_thread *t, struct sync_packet *pk)
 {
@@ -49,33 +80,22 @@ sync_thread_send(struct sync_thread *t, struct sync_packet *pk)
 bool
 sync_thread_out(struct sync_thread *t, const struct sync_run *run, struct rte_mbuf *m)
 {
-	struct fp_worker *w0 = t->box->workers[0];
 	bool ok;
 
 	switch (sync_packet_l2(t->s, run, t->conf, m)) {
 	case 1:
-		if (run->poll && run->port_id == t->run->port_id && run->thread_txq != FP_TXQ_NONE)
-			ok = rte_eth_tx_burst(run->port_id, run->thread_txq, &m, 1) == 1;
-		else
-			ok = w0->tx[run->port_id].owner != FP_TXQ_NONE &&
-			    rte_ring_mp_enqueue(t->box->workers[w0->tx[run->port_id].owner]->txreq, m) == 0;
-		if (!ok) {
-			rte_pktmbuf_free(m);
-			fp_count(&t->cnt.cnt[SYNC_CNT_oerrors], 1);
-		}
-		return ok;
+		ok = sync_thread_tx(t, run->port_id, m) == 0;
+		break;
 	case 0:
 		/* the neighbour must be asked for: the main lcore does that */
-		ok = rte_ring_mp_enqueue(t->s->unresolved, m) == 0;
-		if (!ok) {
-			rte_pktmbuf_free(m);
-			fp_count(&t->cnt.cnt[SYNC_CNT_oerrors], 1);
-		}
-		return ok;
+		ok = sync_thread_unresolved(t, m) == 0;
+		break;
 	default:
-		fp_count(&t->cnt.cnt[SYNC_CNT_oerrors], 1);
-		return false;
+		ok = false;
 	}
+	if (!ok)
+		fp_count(&t->cnt.cnt[SYNC_CNT_oerrors], 1);
+	return ok;
 }
 
 bool
@@ -113,59 +133,58 @@ sync_heard(struct sync_thread *t, unsigned version, enum sync_dialect record, bo
 }
 
 /* ---- receiving */
-/* A packet of ours? Then its payload. ip: of len bytes. */
-static const uint8_t *
-pfsync_payload(const uint8_t *ip, size_t len, uint8_t *af, unsigned *ttl, const uint8_t **src, size_t *payload_len, uint16_t *ident)
+#define IPPROTO_CARP 112
+
+/* A whole packet, header intact, of one of the pair's protocols. false: something else. ip: of len bytes. */
+static bool
+pair_packet(const uint8_t *ip, size_t len, struct sync_ip *p, uint8_t *proto, uint16_t *ident)
 {
 	if (len >= 20 && ip[0] >> 4 == 4) {
 		unsigned hlen = (ip[0] & 15) * 4, total = (unsigned)ip[2] << 8 | ip[3];
 
-		if (ip[9] != SYNC_IPPROTO || hlen < 20 || total < hlen || total > len || ((ip[6] & 0x3f) | ip[7]) != 0 ||
-		    rte_raw_cksum(ip, hlen) != 0xffff)
-			return NULL;
-		*af = FP_AF_INET;
-		*ttl = ip[8];
-		*src = ip + 12;
-		*payload_len = total - hlen;
+		*proto = ip[9];
+		if ((*proto != SYNC_IPPROTO && *proto != IPPROTO_CARP) || hlen < 20 || total < hlen || total > len ||
+		    ((ip[6] & 0x3f) | ip[7]) != 0 || rte_raw_cksum(ip, hlen) != 0xffff)
+			return false;
+		p->af = FP_AF_INET;
+		p->tos = ip[1];
+		p->ttl = ip[8];
+		p->src = ip + 12;
+		p->multicast = ip[16] >> 4 == 0xe;
+		p->payload = ip + hlen;
+		p->hlen = hlen;
+		p->len = total - hlen;
 		*ident = (uint16_t)(ip[4] << 8 | ip[5]);
-		return ip + hlen;
+		return true;
 	}
 	if (len >= 40 && ip[0] >> 4 == 6) {
 		unsigned plen = (unsigned)ip[4] << 8 | ip[5];
 
-		if (ip[6] != SYNC_IPPROTO || plen + 40 > len)
-			return NULL;
-		*af = FP_AF_INET6;
-		*ttl = ip[7];
-		*src = ip + 8;
-		*payload_len = plen;
+		*proto = ip[6];
+		if ((*proto != SYNC_IPPROTO && *proto != IPPROTO_CARP) || plen + 40 > len)
+			return false;
+		p->af = FP_AF_INET6;
+		p->tos = (uint8_t)(ip[0] << 4 | ip[1] >> 4);
+		p->ttl = ip[7];
+		p->src = ip + 8;
+		p->multicast = ip[24] == 0xff;
+		p->payload = ip + 40;
+		p->hlen = 40;
+		p->len = plen;
 		*ident = (uint16_t)(ip[2] << 8 | ip[3]);
-		return ip + 40;
+		return true;
 	}
-	return NULL;
+	return false;
 }
 
-/* true: it was pfsync, and is done with. */
-static bool
-input(struct sync_thread *t, struct rte_mbuf *m, uint16_t ifid, unsigned l2_len)
+static void
+pfsync_input(struct sync_thread *t, const struct sync_ip *p, uint16_t ident)
 {
 	struct sync *s = t->s;
-	const uint8_t *src, *p;
-	unsigned ttl;
-	uint16_t ident;
-	size_t len;
-	uint8_t af;
 
-	if (m->nb_segs > 1 && rte_pktmbuf_linearize(m) != 0)
-		return false;
-	if (m->data_len <= l2_len)
-		return false;
-	p = pfsync_payload(rte_pktmbuf_mtod_offset(m, const uint8_t *, l2_len), m->data_len - l2_len, &af, &ttl, &src, &len, &ident);
-	if (p == NULL)
-		return false;
 	fp_count(&t->cnt.received_packets, 1);
-	fp_count(&t->cnt.received_bytes, m->pkt_len - l2_len);
-	if (len >= SYNC_HDR_SIZE && p[0] == 6 && ident == sync_twin_ident(p, len)) {
+	fp_count(&t->cnt.received_bytes, p->hlen + p->len);
+	if (p->len >= SYNC_HDR_SIZE && p->payload[0] == 6 && ident == sync_twin_ident(p->payload, p->len)) {
 		if (++s->twin_hits >= TWIN_HITS) {
 			s->twin_us = t->now_us;
 			__atomic_store_n(&s->marks, true, __ATOMIC_RELAXED);
@@ -174,25 +193,48 @@ input(struct sync_thread *t, struct rte_mbuf *m, uint16_t ifid, unsigned l2_len)
 		s->twin_hits = 0;
 	}
 	if (unlikely(sync_watch_capturing(s)))
-		sync_watch_packet(s, false, p, len);
-	if (len == SYNC_HDR_SIZE && p[0] == 6 && (p[1] == SYNC_MARK_PROBE || p[1] == SYNC_MARK_ALIVE)) {
-		if (ttl == SYNC_TTL)
-			sync_session_probed(t, ifid, af, src, p);
-		return true;
+		sync_watch_packet(s, false, p->payload, p->len);
+	if (p->len == SYNC_HDR_SIZE && p->payload[0] == 6 && (p->payload[1] == SYNC_MARK_PROBE || p->payload[1] == SYNC_MARK_ALIVE)) {
+		if (p->ttl == SYNC_TTL)
+			sync_session_probed(t, p->ifid, p->af, p->src, p->payload);
+		return;
 	}
-	if (sync_carrier_check(ifid == t->run->ifid, ttl) == SYNC_CNT_NONE && len >= SYNC_HDR_SIZE) {
+	if (sync_carrier_check(p->ifid == t->run->ifid, p->ttl) == SYNC_CNT_NONE && p->len >= SYNC_HDR_SIZE) {
 		struct sync_mark mk;
 
-		if (sync_session_bare(t, af, src, p, len)) {
-			fp_count(&t->cnt.cnt[af == FP_AF_INET ? SYNC_CNT_ipackets : SYNC_CNT_ipackets6], 1);
+		if (sync_session_bare(t, p->af, p->src, p->payload, p->len)) {
+			fp_count(&t->cnt.cnt[p->af == FP_AF_INET ? SYNC_CNT_ipackets : SYNC_CNT_ipackets6], 1);
 			__atomic_store_n(&t->heard_us, t->now_us, __ATOMIC_RELAXED);
 			sync_heard(t, 6, SYNC_6, true);
-			return true;
+			return;
 		}
-		if (sync_mark_read(p, &mk))
-			sync_session_numbered(t, af, src, &mk);
+		if (sync_mark_read(p->payload, &mk))
+			sync_session_numbered(t, p->af, p->src, &mk);
 	}
-	sync_receive(t, ifid, af, src, ttl, p, len);
+	sync_receive(t, p->ifid, p->af, p->src, p->ttl, p->payload, p->len);
+}
+
+/* true: it was the pair's, and is done with. */
+static bool
+input(struct sync_thread *t, struct rte_mbuf *m, uint16_t ifid, unsigned l2_len)
+{
+	struct sync *s = t->s;
+	struct sync_ip p;
+	uint8_t proto;
+	uint16_t ident;
+
+	if (m->nb_segs > 1 && rte_pktmbuf_linearize(m) != 0)
+		return false;
+	if (m->data_len <= l2_len ||
+	    !pair_packet(rte_pktmbuf_mtod_offset(m, const uint8_t *, l2_len), m->data_len - l2_len, &p, &proto, &ident))
+		return false;
+	p.ifid = ifid;
+	if (proto == IPPROTO_CARP) {
+		if (s->guest != NULL)
+			s->guest->input(s->guest_arg, t, &p);
+	} else if (t->run->ready) {
+		pfsync_input(t, &p, ident);
+	}
 	return true;
 }
 
@@ -237,7 +279,7 @@ receive(struct sync_thread *t)
 		rte_pktmbuf_free(m[i]);
 	}
 	total += n;
-	if (total != 0)
+	if (total != 0 && run->ready)
 		sync_receive_flush(t);
 	return total;
 }
@@ -253,27 +295,46 @@ sync_received(struct fp_worker *w, void *mbuf, uint16_t ifid)
 }
 
 /* ---- the loop */
+static void
+begin(struct sync_thread *t)
+{
+	t->now_us = fp_box_now_us(t->box);
+	t->now_sec = t->now_us / 1000000;
+	/* Pairs with the releases in conf.c and pair.c. Borrowed until the quiescent report at the end of the turn. */
+	t->conf = __atomic_load_n(&t->box->conf, __ATOMIC_ACQUIRE);
+	t->run = sync_run_get(t->s);
+}
+
 unsigned
 sync_thread_turn(struct sync *s)
 {
 	struct sync_thread *t = &s->t;
 	unsigned work = 0;
+	struct sync_call *call;
 	uint32_t ev;
 
-	t->now_us = fp_box_now_us(s->box);
-	t->now_sec = t->now_us / 1000000;
-	/* Pairs with the releases in conf.c and pair.c. Borrowed until the quiescent report below. */
-	t->conf = __atomic_load_n(&s->box->conf, __ATOMIC_ACQUIRE);
-	t->run = sync_run_get(s);
+	begin(t);
+	/* Pairs with the release in sync_thread_call(). */
+	call = __atomic_load_n(&s->call, __ATOMIC_ACQUIRE);
+	if (unlikely(call != NULL)) {
+		call->fn(t, call->arg);
+		__atomic_store_n(&s->call, NULL, __ATOMIC_RELEASE);
+	}
 	if (t->conf != NULL && t->run != NULL) {
-		ev = __atomic_exchange_n(&s->events, 0, __ATOMIC_ACQ_REL);
-		for (unsigned i = 0; ev != 0; i++, ev >>= 1)
-			if (ev & 1)
-				sync_bulk_event(t, i);
+		if (t->run->ready) {
+			ev = __atomic_exchange_n(&s->events, 0, __ATOMIC_ACQ_REL);
+			for (unsigned i = 0; ev != 0; i++, ev >>= 1)
+				if (ev & 1)
+					sync_bulk_event(t, i);
+		}
 		work = receive(t);
-		work += sync_receive_turn(t);
-		work += sync_bulk_turn(t);
-		work += sync_session_turn(t);
+		if (t->run->ready) {
+			work += sync_receive_turn(t);
+			work += sync_bulk_turn(t);
+			work += sync_session_turn(t);
+		}
+		if (s->guest != NULL)
+			work += s->guest->turn(s->guest_arg, t);
 		if (s->marks && t->now_us - s->twin_us > TWIN_FORGET_US) {
 			__atomic_store_n(&s->marks, false, __ATOMIC_RELAXED);
 			t->twin = false;
@@ -282,6 +343,36 @@ sync_thread_turn(struct sync *s)
 	rte_rcu_qsbr_quiescent(s->box->qs, FP_MAX_WORKERS);
 	__atomic_store_n(&s->turn, s->turn + 1, __ATOMIC_RELEASE); /* pairs with wait_for_thread() */
 	return work;
+}
+
+void
+sync_thread_call(struct sync *s, void (*fn)(struct sync_thread *t, void *arg), void *arg)
+{
+	struct sync_call call = { .fn = fn, .arg = arg };
+	struct timespec ts = { .tv_nsec = 10000 };
+
+	if (!s->thread_runs || s->on_main) {
+		begin(&s->t);
+		fn(&s->t, arg);
+		return;
+	}
+	/* Pairs with the acquire in sync_thread_turn(), and its release with the one here: what fn wrote is seen. */
+	__atomic_store_n(&s->call, &call, __ATOMIC_RELEASE);
+	while (__atomic_load_n(&s->call, __ATOMIC_ACQUIRE) != NULL)
+		nanosleep(&ts, NULL);
+}
+
+/* How long it may sleep: no longer than its guest's next deadline. */
+static uint32_t
+nap_us(const struct sync *s, uint32_t us)
+{
+	uint64_t now, due;
+
+	if (s->guest == NULL)
+		return us;
+	due = s->guest->deadline_us(s->guest_arg);
+	now = fp_box_now_us(s->box);
+	return due <= now ? 0 : RTE_MIN((uint64_t)us, due - now);
 }
 
 static void *
@@ -310,9 +401,13 @@ thread_main(void *arg)
 			us = us != 0 ? us : 50;
 		}
 		if (++idle >= polls && polls != 0 && us != 0) {
-			struct timespec ts = { .tv_sec = us / 1000000, .tv_nsec = us % 1000000 * 1000ul };
+			struct timespec ts;
 
 			idle = polls;
+			us = nap_us(s, us);
+			ts = (struct timespec){ .tv_sec = us / 1000000, .tv_nsec = us % 1000000 * 1000ul };
+			if (us == 0)
+				continue;
 			rte_rcu_qsbr_thread_offline(qs, FP_MAX_WORKERS);
 			nanosleep(&ts, NULL);
 			rte_rcu_qsbr_thread_online(qs, FP_MAX_WORKERS);
@@ -357,6 +452,7 @@ sync_thread_start(struct sync *s, struct fp_err *err)
 		rte_rcu_qsbr_thread_register(s->box->qs, FP_MAX_WORKERS);
 		rte_rcu_qsbr_thread_online(s->box->qs, FP_MAX_WORKERS);
 		s->thread_runs = true;
+		__atomic_store_n(&s->box->pair_listens, true, __ATOMIC_RELAXED);
 		return 0;
 	}
 	rc = pthread_create(&s->thread, NULL, thread_main, s);
@@ -365,6 +461,7 @@ sync_thread_start(struct sync *s, struct fp_err *err)
 	pthread_setname_np(s->thread, "twinpath-sync");
 	pthread_setaffinity_np(s->thread, sizeof(set), &set);
 	s->thread_runs = true;
+	__atomic_store_n(&s->box->pair_listens, true, __ATOMIC_RELAXED);
 	return 0;
 }
 
@@ -373,6 +470,7 @@ sync_thread_stop(struct sync *s)
 {
 	if (!s->thread_runs)
 		return;
+	__atomic_store_n(&s->box->pair_listens, false, __ATOMIC_RELAXED);
 	s->thread_runs = false;
 	if (s->on_main) {
 		rte_rcu_qsbr_thread_offline(s->box->qs, FP_MAX_WORKERS);
