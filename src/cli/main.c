@@ -34,6 +34,7 @@
 #include <twinpath/twinpath.h>
 
 #include "cli.h"
+#include "failover/failover.h"
 #include "fastpath/fastpath.h"
 #include "policy/policy.h"
 #include "pfsync.h"
@@ -504,6 +505,7 @@ serve(const char *socket_path)
 {
 	struct fp_err err = { .text = "" };
 	struct sync *sync = NULL;
+	struct fo *fo = NULL;
 	struct fp_box *box = fp_box_create(&(struct fp_box_conf){ .name = "twinpath" }, &err);
 	struct cli *cli = NULL;
 	struct cli_server *srv = NULL;
@@ -511,7 +513,7 @@ serve(const char *socket_path)
 
 	if (box == NULL || fp_param_set(box, "socket path", socket_path, &err) != 0)
 		goto say;
-	if ((sync = sync_create(box, &err)) == NULL)
+	if ((sync = sync_create(box, &err)) == NULL || (fo = fo_create(box, &err)) == NULL)
 		goto say;
 	cli = cli_create(box);
 	if (cli == NULL) {
@@ -550,6 +552,7 @@ out:
 		fp_box_stop(box);
 	cli_server_destroy(srv);
 	cli_destroy(cli);
+	fo_destroy(fo);
 	sync_destroy(sync);
 	fp_box_destroy(box);
 	return rc;

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What failover.c (main lcore: configuration, life) and fo_wire.c (thread of the pair: packets, roles) share. */
+#ifndef FO_PRIV_H
+#define FO_PRIV_H
+
+#include <sys/queue.h>
+
+#include "failover/failover.h"
+#include "fastpath/box.h"
+#include "sync/engine.h"
+
+#define FO_EVENTS 256u	/* power of two */
+
+/* One carpN. Owner: the main lcore; of what the engine sees: the thread, main writes it inside of sync_thread_call(). */
+struct fo_if {
+	TAILQ_ENTRY(fo_if) link;
+	struct fo *f;
+	struct fo_if_conf conf;
+	/* thread */
+	struct fo_carp *c;		/* NULL: incomplete; in the group */
+	uint16_t ifid;
+	uint8_t vhid;
+	/* main */
+	char parent[FP_NAME_SIZE];	/* has the shared addresses; empty: none */
+	bool told_link, told_up;	/* what the engine was told */
+	uint16_t mac_port;		/* whose filter has the virtual MAC; RTE_MAX_ETHPORTS: none */
+};
+TAILQ_HEAD(fo_ifs, fo_if);
+
+struct fo_event { char name[FP_NAME_SIZE]; struct fo_carp_change change; };
+
+struct fo {
+	struct fp_box *box;
+	struct sync *sync;
+	/* main */
+	struct fo_ifs ifs;
+	struct fo_options opt;
+	uint32_t generation;		/* of the box's configuration that was looked at last */
+	uint64_t last_poll_us;
+	bool stopping, was_running;
+	unsigned sync_demote;		/* as told */
+	struct { char (*group)[FO_GROUP_NAME_SIZE]; int *count; unsigned n; } by_hand;
+	/* thread; main inside of sync_thread_call() */
+	struct fo_group *group;
+	struct sync_thread *t;		/* whose call or turn it is */
+	uint64_t deadline_us;		/* 0: look */
+	uint16_t ip_id;
+	void (*role_hook)(void *arg, struct fo_carp *c, const struct fo_carp_change *change);
+	void *role_arg;
+	/* thread -> main, for the log: head with release by the thread, tail by main */
+	struct fo_event events[FO_EVENTS];
+	uint32_t ev_head, ev_tail;
+};
+
+extern const struct fo_carp_ops fo_wire_ops;
+void fo_wire_input(void *arg, struct sync_thread *t, const struct sync_ip *p);
+unsigned fo_wire_turn(void *arg, struct sync_thread *t);
+uint64_t fo_wire_deadline(void *arg);
+
+#endif
