@@ -110,7 +110,7 @@ int cli_states_list(struct cli_ctx *x, const struct fp_state_filter *f, int verb
 
 /* groups of commands */
 extern const struct cli_cmd cli_pfctl_cmds[], cli_if_cmds[], cli_route_cmds[], cli_port_cmds[], cli_show_cmds[],
-	cli_set_cmds[], cli_watch_cmds[], cli_base_cmds[], cli_doctor_cmds[], cli_sync_cmds[];
+	cli_set_cmds[], cli_watch_cmds[], cli_base_cmds[], cli_doctor_cmds[], cli_sync_cmds[], cli_carp_cmds[];
 int cli_pfctl(struct cli_ctx *x);
 
 #endif

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "carp.h"
 #include "pfsync.h"
 
 #define MAX_OPS 64
@@ -88,7 +89,8 @@ if_print(struct cli_out *o, const struct fp_if_info *i)
 		cli_printf(o, "\tmedia: Ethernet autoselect\n");
 	cli_printf(o, "\tstatus: %s\n", i->running ? "active" : "no carrier");
 	for (unsigned k = 0; k < i->n_addrs && k < sizeof(i->addrs) / sizeof(i->addrs[0]); k++)
-		print_addr(o, i, &i->addrs[k]);
+		if (i->addrs[k].vhid == 0)	/* shared ones are carpN's */
+			print_addr(o, i, &i->addrs[k]);
 }
 
 static void
@@ -112,6 +114,8 @@ if_json(struct cli_out *o, const struct fp_if_info *i)
 	}
 	cli_arr(o, "addresses");
 	for (unsigned k = 0; k < i->n_addrs && k < sizeof(i->addrs) / sizeof(i->addrs[0]); k++) {
+		if (i->addrs[k].vhid != 0)
+			continue;
 		cli_addr_str(i->addrs[k].af, i->addrs[k].addr, a, sizeof(a));
 		cli_strf(o, NULL, "%s/%u", a, i->addrs[k].plen);
 	}
@@ -152,6 +156,8 @@ show(struct cli_ctx *x, const char *name, uint8_t af)
 	}
 	if (name == NULL && cli_pfsync_configured(x))
 		cli_pfsync_print(x);
+	if (name == NULL)
+		cli_carp_print(x, NULL);
 	if (cli_json(x->out))
 		cli_arr_end(x->out);
 	free(i);
@@ -162,8 +168,8 @@ show(struct cli_ctx *x, const char *name, uint8_t af)
 
 /* ---- words */
 
-static int
-mask_to_plen(const char *s)
+int
+cli_netmask_plen(const char *s)
 {
 	struct in_addr a;
 	uint32_t m;
@@ -234,7 +240,7 @@ address(struct cli_ctx *x, struct ifcmd *c, int *pos, uint8_t want)
 		} else if (strcmp(w, "-alias") == 0 || strcmp(w, "delete") == 0) {
 			del = true;
 		} else if (strcmp(w, "netmask") == 0 && want == POL_AF_INET) {
-			if (arg == NULL || (n = mask_to_plen(arg)) < 0)
+			if (arg == NULL || (n = cli_netmask_plen(arg)) < 0)
 				return cli_err(x, "ifconfig: netmask %s: expected 255.255.255.0 or 0xffffff00, without holes",
 					arg != NULL ? arg : "");
 			plen = (uint8_t)n;
@@ -451,12 +457,14 @@ cmd_ifconfig(struct cli_ctx *x)
 
 	if (x->argc == 0 || strcmp(x->argv[0], "-a") == 0 || strcmp(x->argv[0], "-A") == 0)
 		return x->argc > 1 ? cli_err(x, "ifconfig: nothing goes behind -a") : show(x, NULL, 0);
+	if (strcmp(x->argv[0], "-g") == 0)
+		return cli_carp_group(x);
 	if (x->argv[0][0] == '-')
 		return cli_err(x, "ifconfig: unknown flag %s; expected -a or an interface", x->argv[0]);
 	if (is_sync_if(x->argv[0], "pfsync"))
 		return cli_pfsync_ifconfig(x);
 	if (is_sync_if(x->argv[0], "carp"))
-		return cli_err(x, "ifconfig: carp is not available in this version");
+		return cli_carp_ifconfig(x);
 	if (strlen(x->argv[0]) >= FP_NAME_SIZE)
 		return cli_err(x, "ifconfig: interface name `%s` is longer than %d characters", x->argv[0], FP_NAME_SIZE - 1);
 	if (x->argc == 1)
@@ -479,15 +487,20 @@ complete(struct cli_ctx *x, void (*add)(void *, const char *, const char *), voi
 	static const char *const pair[] = { "up", "down", "syncdev", "-syncdev", "syncpeer", "-syncpeer", "maxupd", "-maxupd", "defer",
 		"-defer", "version", "-version", "mtu", "-mtu", "destroy", NULL };
 	struct fp_if_info *i = malloc(sizeof(*i));
+	static const char *const carp[] = { "vhid", "pass", "carpdev", "advbase", "advskew", "carppeer", "-carppeer", "inet", "inet6",
+		"-alias", "up", "down", "state", "group", "-group", "destroy", NULL };
 	const char *last = x->argc > 0 ? x->argv[x->argc - 1] : "";
 
 	if (x->argc == 0 || strcmp(last, "parent") == 0 || strcmp(last, "vlandev") == 0 || strcmp(last, "syncdev") == 0 ||
-		strcmp(last, "syncif") == 0)
+		strcmp(last, "syncif") == 0 || strcmp(last, "carpdev") == 0)
 		for (unsigned k = 0; i != NULL && x->box != NULL && fp_if_info(x->box, k, i) == 0; k++)
 			add(arg, i->name, i->devargs);
 	else if (is_sync_if(x->argv[0], "pfsync"))
 		for (int k = 0; pair[k] != NULL; k++)
 			add(arg, pair[k], "");
+	else if (is_sync_if(x->argv[0], "carp"))
+		for (int k = 0; carp[k] != NULL; k++)
+			add(arg, carp[k], "");
 	else
 		for (int k = 0; words[k] != NULL; k++)
 			add(arg, words[k], "");
@@ -508,6 +521,10 @@ const struct cli_cmd cli_if_cmds[] = {
 		"  ifconfig pfsync0 syncdev sync0 up         the pair: states go over this cable; syncif is the old word\n"
 		"  ifconfig pfsync0 syncpeer 169.254.240.2   to one address instead of multicast; -syncpeer: multicast again\n"
 		"  ifconfig pfsync0 maxupd 128 defer         also: -maxupd, -defer, -syncdev, down, destroy\n"
+		"  ifconfig carp1 vhid 1 pass mekmitasdigoat carpdev ext0 advbase 1 advskew 0 inet 203.0.113.1/24\n"
+		"                                            addresses shared with the other box; advbase 0: intervals below a second\n"
+		"  ifconfig carp1 carppeer 203.0.113.3       unicast; also: state backup, down, group NAME, destroy\n"
+		"  ifconfig -g carp carpdemote 10            this box gives way to others; -carpdemote takes it back\n"
 		"  ifconfig pfsync0 version 1400             6, 1301, 1400, 1500; 0: as the peer speaks; mtu N: of the packets" },
 	{ NULL },
 };

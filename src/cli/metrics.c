@@ -5,6 +5,7 @@
 
 #include "cli_priv.h"
 #include "metrics.h"
+#include "carp.h"
 #include "pfsync.h"
 
 void
@@ -170,6 +171,7 @@ cli_metrics(struct cli_ctx *x)
 	lcores(x);
 	labels(x);
 	cli_sync_metrics(x);
+	cli_carp_metrics(x);
 	cli_printf(o, "# EOF\n");
 	free(s);
 	return 0;

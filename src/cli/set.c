@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "carp.h"
 #include "pfctl.h"
 #include "pfsync.h"
 
@@ -89,7 +90,7 @@ static int
 unknown_param(struct cli_ctx *x)
 {
 	const struct fp_param *p;
-	char list[1536] = "promisc, forward, log, verbose, peer, pflog, pfsynclog";
+	char list[1536] = "promisc, forward, log, verbose, peer, carp, pflog, pfsynclog";
 	size_t len = strlen(list);
 	unsigned n;
 
@@ -314,7 +315,7 @@ config_if(struct cli_ctx *x, const struct fp_if_info *i)
 	char a[64];
 
 	for (unsigned k = 0; k < i->n_addrs && k < sizeof(i->addrs) / sizeof(i->addrs[0]); k++) {
-		if (i->addrs[k].linklocal)
+		if (i->addrs[k].linklocal || i->addrs[k].vhid != 0)
 			continue;
 		cli_addr_str(i->addrs[k].af, i->addrs[k].addr, a, sizeof(a));
 		cli_printf(o, "ifconfig %s %s %s/%u\n", i->name, i->addrs[k].af == POL_AF_INET ? "inet" : "inet6", a, i->addrs[k].plen);
@@ -388,6 +389,7 @@ cmd_show_config(struct cli_ctx *x)
 	fp_neigh_foreach(x->box, POL_AF_INET, config_neigh, x);
 	fp_neigh_foreach(x->box, POL_AF_INET6, config_neigh, x);
 	cli_pfsync_config(x);
+	cli_carp_config(x);
 	rs = fp_rules(x->box);
 	if (rs != NULL && rs->path != NULL && strncmp(rs->path, PFCTL_INPUT_DIR, strlen(PFCTL_INPUT_DIR)) == 0) {
 		cli_printf(o, "# the rules in force came from standard input: pfctl -f -\n");

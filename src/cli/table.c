@@ -11,7 +11,7 @@
 #include "grammar.h"
 
 const struct cli_cmd *const cli_groups[] = { cli_pfctl_cmds, cli_if_cmds, cli_route_cmds, cli_port_cmds, cli_set_cmds,
-	cli_show_cmds, cli_sync_cmds, cli_watch_cmds, cli_doctor_cmds, cli_base_cmds, NULL };
+	cli_show_cmds, cli_sync_cmds, cli_carp_cmds, cli_watch_cmds, cli_doctor_cmds, cli_base_cmds, NULL };
 
 #define FOREACH_CMD(c) \
 	for (const struct cli_cmd *const *g_ = cli_groups; *g_ != NULL; g_++) \

@@ -48,6 +48,7 @@ static const struct { const char *path, *line, *help; } topics[] = {
 	{ "/twinpath/tables", "pfctl -sT", "Tables" },
 	{ "/twinpath/states", "show states", "The first states of the list. Parameters: words of the filter" },
 	{ "/twinpath/sync", "show sync", "The pair: health, peer, bulk update, counters" },
+	{ "/twinpath/carp", "show carp", "Virtual hosts: roles, demotions, counters" },
 	{ "/twinpath/parameters", "show parameters", "Parameters of the box" },
 	{ "/twinpath/interfaces", "ifconfig", "Interfaces" },
 	{ "/twinpath/routes", "route show", "Routes" },

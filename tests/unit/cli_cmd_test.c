@@ -171,8 +171,68 @@ test_ifconfig(void **state)
 	fails("ifconfig vlan5 vnetid 5", "vnetid N parent IF");
 	fails("ifconfig nope", "there is: ext0, int0");
 	fails("ifconfig nope up", "there is: ext0, int0");
-	fails("ifconfig carp1 vhid 1", "carp is not available in this version");
 	fails("ifconfig abcdefghijklmnopq up", "longer than 15");
+}
+
+static void
+test_carp(void **state)
+{
+	run("ifconfig carp1 vhid 1 pass mekmitasdigoat carpdev ext0 advbase 1 advskew 100 inet 203.0.113.1/24", 0);
+	run("ifconfig carp1", 0);
+	assert_string_equal(fake_out, "carp1: flags=8843<UP,BROADCAST,RUNNING,SIMPLEX,MULTICAST> mtu 1500\n"
+		"\tlladdr 00:00:5e:00:01:01\n\tcarp: MASTER carpdev ext0 vhid 1 advbase 1 advskew 100\n\tgroups: carp\n"
+		"\tstatus: master\n\tinet 203.0.113.1 netmask 0xffffff00 broadcast 203.0.113.255\n");
+	/* a line changes what it names and nothing else */
+	run("ifconfig carp1 advbase 0 advskew 20 group dmz carppeer 203.0.113.3 inet6 2001:db8::1/64", 0);
+	run("ifconfig carp1 inet 203.0.113.9 netmask 255.255.255.0 alias", 0);
+	run("show config", 0);
+	assert_non_null(strstr(fake_out, "ifconfig carp1 vhid 1 pass \"mekmitasdigoat\" carpdev ext0 advbase 0 advskew 20 "
+		"carppeer 203.0.113.3 group dmz inet 203.0.113.1/24 inet6 2001:db8::1/64 inet 203.0.113.9/24 up\n"));
+	run("ifconfig carp1 inet 203.0.113.9 -alias -group dmz -carppeer down", 0);
+	run("show config", 0);
+	assert_non_null(strstr(fake_out, " advskew 20 inet 203.0.113.1/24 inet6 2001:db8::1/64 down\n"));
+	/* a line with an error does nothing at all */
+	fails("ifconfig carp1 advskew 7 vhid 0", "vhid 0: expected 1 to 255");
+	fails("ifconfig carp1 advskew 255", "expected 0 to 254");
+	fails("ifconfig carp1 advbase 255", "expected 0 to 254");
+	fails("ifconfig carp1 carpdev nope", "there is no interface \"nope\"");
+	fails("ifconfig carp1 inet 203.0.113.1/33", "expected an address");
+	fails("ifconfig carp1 carppeer host", "expected an IPv4 or IPv6 address");
+	fails("ifconfig carp1 sideways", "expected one of: vhid N, pass STRING");
+	fails("ifconfig carp1 state nowhere", "expected master or backup");
+	fails("ifconfig carp1 carpnodes 1:0,2:100", "load balancing is not available");
+	fails("ifconfig carp1 down destroy", "stands alone");
+	fails("ifconfig carp vhid 1", "a name with a number");
+	fails("ifconfig carp7", "no interface `carp7`");
+	run("show config", 0);
+	assert_non_null(strstr(fake_out, " advskew 20 inet 203.0.113.1/24 inet6 2001:db8::1/64 down\n"));
+	/* demotion by hand */
+	run("ifconfig -g carp carpdemote 10", 0);
+	run("ifconfig -g carp -carpdemote", 0);
+	run("ifconfig -g carp", 0);
+	assert_string_equal(fake_out, "carp: carp demote count 9\n");
+	fails("ifconfig -g carp -carpdemote 10", "demoted by 9 only");
+	fails("ifconfig -g carp carpdemote 256", "expected a number");
+	fails("ifconfig -g", "needs the name");
+	/* settings of the box, in both words */
+	run("set carp preempt on", 0);
+	run("sysctl net.inet.carp.preempt", 0);
+	assert_string_equal(fake_out, "net.inet.carp.preempt=1\n");
+	run("sysctl net.inet.carp.allow=0", 0);
+	run("set carp counter strict", 0);
+	fails("sysctl net.inet.carp.log=1", "expected net.inet.carp.preempt");
+	fails("sysctl net.inet.carp.preempt=2", "expected =0 or =1");
+	run("show config", 0);
+	assert_non_null(strstr(fake_out, "set carp preempt on\nset carp allow off\nset carp counter strict\n"));
+	run("show carp", 0);
+	assert_non_null(strstr(fake_out, "carp1: MASTER for 1.5 s: master timed out\n"));
+	assert_non_null(strstr(fake_out, "demoted by 9: group carp, user: by hand\n"));
+	assert_non_null(strstr(fake_out, "\t2 packets discarded for bad authentication\n"));
+	run("show carp json", 0);
+	assert_non_null(strstr(fake_out, "\"badauth\""));
+	run("ifconfig carp1 destroy", 0);
+	fails("ifconfig carp1 destroy", "there is no carp1");
+	cli_fake_carp_reset();
 }
 
 static void
@@ -416,7 +476,7 @@ main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		T(test_grammar), T(test_words), T(test_unknown), T(test_ifconfig), T(test_route), T(test_ports), T(test_config),
+		T(test_grammar), T(test_words), T(test_unknown), T(test_ifconfig), T(test_carp), T(test_route), T(test_ports), T(test_config),
 		T(test_files), T(test_show), T(test_states_json), T(test_complete),
 	};
 

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "cli/cli_priv.h"
+#include "failover/failover.h"
 #include "cli_fake.h"
 
 char *fake_out, *fake_err;
@@ -82,6 +83,7 @@ fake_box(void)
 	for (unsigned i = 0; i < N_PARAMS; i++)
 		snprintf(b->params[i], sizeof(b->params[i]), "%s", params[i].def);
 	b->sync = calloc(1, sizeof(*b->sync));
+	cli_fake_carp_reset();
 	b->sync->box = b;
 	b->sync->conf.maxupd = 128;
 	b->sync->info = (struct sync_info){ .heard_us = UINT64_MAX, .version = 6, .bulk = { .state = "none", .progress = -1, .eta_sec = -1,
@@ -397,6 +399,153 @@ int
 cli_log_level(const char *pattern, const char *level)
 {
 	return strcmp(pattern, "none*") == 0 ? -EINVAL : 0;
+}
+
+/* ---- CARP: one carp1 at most, kept as it was put */
+struct fo *fo_of(const struct fp_box *b) { return (struct fo *)(uintptr_t)b; }
+static struct fo_if_conf carp;
+static struct fo_options carp_options = { .allow = true };
+static int carp_demoted;
+
+void
+fo_if_conf_init(struct fo_if_conf *c, const char *name)
+{
+	memset(c, 0, sizeof(*c));
+	snprintf(c->name, sizeof(c->name), "%s", name);
+	c->advbase = 1;
+}
+
+void
+fo_if_conf_free(struct fo_if_conf *c)
+{
+	free(c->addrs);
+	free(c->groups);
+	c->addrs = NULL;
+	c->groups = NULL;
+	c->n_addrs = c->n_groups = 0;
+}
+
+int
+fo_if_conf_addr(struct fo_if_conf *c, const struct fo_if_addr *a)
+{
+	c->addrs = realloc(c->addrs, (c->n_addrs + 1) * sizeof(*a));
+	c->addrs[c->n_addrs++] = *a;
+	return 0;
+}
+
+int
+fo_if_conf_group(struct fo_if_conf *c, const char *name)
+{
+	c->groups = realloc(c->groups, (c->n_groups + 1) * sizeof(c->groups[0]));
+	snprintf(c->groups[c->n_groups++], sizeof(c->groups[0]), "%s", name);
+	return 0;
+}
+
+int
+fo_if_get(struct fo *f, const char *name, struct fo_if_conf *c)
+{
+	if (carp.name[0] == '\0' || strcmp(carp.name, name) != 0)
+		return -ENOENT;
+	*c = carp;
+	c->addrs = NULL;
+	c->groups = NULL;
+	c->n_addrs = c->n_groups = 0;
+	for (unsigned i = 0; i < carp.n_addrs; i++)
+		fo_if_conf_addr(c, &carp.addrs[i]);
+	for (unsigned i = 0; i < carp.n_groups; i++)
+		fo_if_conf_group(c, carp.groups[i]);
+	return 0;
+}
+
+int
+fo_if_put(struct fo *f, const struct fo_if_conf *c, struct fp_err *err)
+{
+	struct fo_if_conf copy = *c;
+
+	if (c->carpdev[0] != '\0' && strcmp(c->carpdev, "ext0") != 0)
+		return fp_err_set(err, -ENODEV, "carpdev: there is no interface \"%s\"", c->carpdev);
+	copy.addrs = NULL;
+	copy.groups = NULL;
+	copy.n_addrs = copy.n_groups = 0;
+	for (unsigned i = 0; i < c->n_addrs; i++)
+		fo_if_conf_addr(&copy, &c->addrs[i]);
+	for (unsigned i = 0; i < c->n_groups; i++)
+		fo_if_conf_group(&copy, c->groups[i]);
+	fo_if_conf_free(&carp);
+	carp = copy;
+	return 0;
+}
+
+int
+fo_if_destroy(struct fo *f, const char *name, struct fp_err *err)
+{
+	if (strcmp(carp.name, name) != 0)
+		return fp_err_set(err, -ENOENT, "there is no %s", name);
+	fo_if_conf_free(&carp);
+	carp.name[0] = '\0';
+	return 0;
+}
+
+int
+fo_if_state(struct fo *f, const char *name, enum fo_carp_state to, struct fp_err *err)
+{
+	return fp_err_set(err, -ENETDOWN, "%s is in state INIT: the box is stopped", name);
+}
+
+void fo_options_get(const struct fo *f, struct fo_options *o) { *o = carp_options; }
+
+int
+fo_options_set(struct fo *f, const struct fo_options *o, struct fp_err *err)
+{
+	carp_options = *o;
+	return 0;
+}
+
+int
+fo_demote_add(struct fo *f, const char *group, int n, struct fp_err *err)
+{
+	if (carp_demoted + n < 0)
+		return fp_err_set(err, -ERANGE, "group %s is demoted by %d only, by hand", group, carp_demoted);
+	carp_demoted += n;
+	return 0;
+}
+
+unsigned fo_demote_count(struct fo *f, const char *group) { return carp_demoted; }
+
+int
+fo_demotion_get(struct fo *f, unsigned i, struct fo_demotion *d)
+{
+	if (i != 0 || carp_demoted == 0)
+		return -ENOENT;
+	*d = (struct fo_demotion){ .group = "carp", .owner = "user", .reason = "by hand", .count = carp_demoted };
+	return 0;
+}
+
+int
+fo_info_get(struct fo *f, unsigned i, struct fo_info *o)
+{
+	if (i != 0 || carp.name[0] == '\0')
+		return -ENOENT;
+	*o = (struct fo_info){ .conf = &carp, .state = carp.n_addrs != 0 ? FO_CARP_MASTER : FO_CARP_INIT, .why = FO_CARP_WHY_TIMED_OUT,
+		.since_us = 1500000, .link = true, .advskew = carp.advskew, .interval_us = 1000000, .master_down_us = 3000000,
+		.mac = { 0, 0, 0x5e, 0, 1, carp.vhid }, .stats = { .ipackets = 7 } };
+	return 0;
+}
+
+void
+fo_stats_get(struct fo *f, struct fo_carp_stats *stats)
+{
+	*stats = (struct fo_carp_stats){ .ipackets = 7, .badauth = 2 };
+}
+
+/* Each test begins without. */
+void
+cli_fake_carp_reset(void)
+{
+	fo_if_conf_free(&carp);
+	memset(&carp, 0, sizeof(carp));
+	carp_options = (struct fo_options){ .allow = true };
+	carp_demoted = 0;
 }
 
 /* ---- the pair */

@@ -56,4 +56,6 @@ struct cli;
 int fake_run(struct cli *c, const char *line);
 extern char *fake_out, *fake_err;
 
+void cli_fake_carp_reset(void);	/* no carpN, nothing demoted; a new box begins so */
+
 #endif
