@@ -32,7 +32,7 @@ static struct {
 	uint8_t version;
 } said;
 
-static void
+static inline void
 listen_to_box(void)
 {
 	memset(&said, 0, sizeof(said));
@@ -63,7 +63,7 @@ listen_to_box(void)
 	r->n_cable = 0;
 }
 
-static void
+static inline void
 turns(unsigned n)
 {
 	for (unsigned i = 0; i < n; i++) {
@@ -77,7 +77,7 @@ static uint8_t frame[9000], *const ip_hdr = frame + 14, *const payload = frame +
 static struct sync_out out;
 static const uint8_t *out_cksum;
 
-static void
+static inline void
 begin(enum sync_dialect d, const uint8_t *cksum)
 {
 	memset(frame, 0, sizeof(frame));
@@ -85,7 +85,7 @@ begin(enum sync_dialect d, const uint8_t *cksum)
 	sync_out_init(&out, payload, 1480, d, cksum);
 }
 
-static void
+static inline void
 send_raw(unsigned len, uint8_t ttl)
 {
 	uint32_t sum = 0;
@@ -107,14 +107,14 @@ send_raw(unsigned len, uint8_t ttl)
 }
 
 /* It is full: on its way, in the same burst as the next. */
-static void
+static inline void
 next_packet(void)
 {
 	send_raw((unsigned)sync_out_close(&out), 255);
 	begin(out.dialect, out_cksum);
 }
 
-static void
+static inline void
 send_it(void)
 {
 	send_raw((unsigned)sync_out_close(&out), 255);
@@ -123,7 +123,7 @@ send_it(void)
 }
 
 /* A state of the peer, client in int, server in ext: `dir` half. */
-static struct sync_state
+static inline struct sync_state
 state4(uint64_t id, uint8_t dir, uint8_t proto, uint16_t sport, uint16_t dport)
 {
 	struct sync_state s;
@@ -167,7 +167,7 @@ state4(uint64_t id, uint8_t dir, uint8_t proto, uint16_t sport, uint16_t dport)
 	return s;
 }
 
-static void
+static inline void
 say_state(enum sync_kind k, const struct sync_state *s, enum sync_dialect d)
 {
 	struct sync_state c = *s;
@@ -186,7 +186,7 @@ say_state(enum sync_kind k, const struct sync_state *s, enum sync_dialect d)
 }
 
 /* One message in a packet of its own. */
-static void
+static inline void
 say_one(enum sync_kind k, const struct sync_state *s)
 {
 	begin(SYNC_6, NULL);
@@ -194,7 +194,7 @@ say_one(enum sync_kind k, const struct sync_state *s)
 	send_it();
 }
 
-static void
+static inline void
 say_ident(enum sync_kind k, uint64_t id, uint32_t creatorid)
 {
 	begin(SYNC_6, NULL);
@@ -202,7 +202,7 @@ say_ident(enum sync_kind k, uint64_t id, uint32_t creatorid)
 	send_it();
 }
 
-static void
+static inline void
 say_upd_c(const struct sync_upd_c *u)
 {
 	if (!sync_out_upd_c(&out, u)) {
@@ -211,7 +211,7 @@ say_upd_c(const struct sync_upd_c *u)
 	}
 }
 
-static struct sync_upd_c
+static inline struct sync_upd_c
 upd_c_of(const struct sync_state *s)
 {
 	struct sync_upd_c u;
@@ -224,7 +224,7 @@ upd_c_of(const struct sync_state *s)
 	return u;
 }
 
-static struct sync_info
+static inline struct sync_info
 info(void)
 {
 	struct sync_info i;
@@ -233,13 +233,13 @@ info(void)
 	return i;
 }
 
-static uint64_t
+static inline uint64_t
 counter(enum sync_counter c)
 {
 	return info().counters[c];
 }
 
-static unsigned
+static inline unsigned
 records(void)
 {
 	struct fp_table_info ti;
@@ -248,7 +248,7 @@ records(void)
 	return ti.records;
 }
 
-static void
+static inline void
 forget_all(void)
 {
 	fp_states_flush(r->box, NULL);
