@@ -311,7 +311,7 @@ make(struct bench_rig *r, const struct bench_rig_conf *conf)
 		r->cable_port = info.port_id;
 		r->cable_ifid = info.ifid;
 		for (unsigned q = 0; q < info.n_txq && strncmp(conf->cable, "net_null", 8) == 0; q++)
-			rte_eth_add_tx_callback(r->cable_port, q, catch_cable, r);
+			r->callback[q] = rte_eth_add_tx_callback(r->cable_port, q, catch_cable, r);
 		r->box->tsc_start -= r->box->tsc_hz / 50; /* pfsync0 looks about every 10 ms: now */
 	}
 	bench_rig_poll(r, 1000);	/* the main lcore's share: routes, neighbours */
@@ -340,6 +340,10 @@ bench_rig_free(struct bench_rig *r)
 {
 	if (r == NULL)
 		return;
+	/* a port that takes the place of this one would call it */
+	for (uint16_t q = 0; q < RTE_DIM(r->callback); q++)
+		if (r->callback[q] != NULL)
+			rte_eth_remove_tx_callback(r->cable_port, q, r->callback[q]);
 	for (unsigned i = 0; i < r->n_caught; i++)
 		rte_pktmbuf_free(r->caught[i]);
 	for (unsigned i = 0; i < BENCH_BUFS; i++)

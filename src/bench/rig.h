@@ -7,6 +7,7 @@
 #ifndef BENCH_RIG_H
 #define BENCH_RIG_H
 
+#include <rte_ethdev.h>
 #include <rte_mbuf.h>
 
 #include "bench.h"
@@ -42,6 +43,7 @@ struct bench_rig {
 	uint64_t flows;
 	/* frames that left by the cable, if asked for; references, the oldest first */
 	bool catching;
+	const struct rte_eth_rxtx_callback *callback[RTE_MAX_QUEUES_PER_PORT];
 	struct rte_mbuf *caught[BENCH_CATCH];
 	unsigned n_caught;
 };

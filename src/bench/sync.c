@@ -62,7 +62,17 @@ static unsigned
 queued(const struct sync_slice *sl)
 {
 	return (sl->ins.head - sl->ins.tail) + (sl->upd_c.head - sl->upd_c.tail) + (sl->upd.head - sl->upd.tail) +
-		(sl->del.head - sl->del.tail) + sl->n_tx;
+		(sl->del.head - sl->del.tail) + (sl->lazy_head - sl->lazy_tail) + sl->n_tx;
+}
+
+int
+bench_sync_hurry(struct bench_rig *r)
+{
+	struct fp_err err;
+
+	if (fp_param_set(r->box, "sync coalesce", "0", &err) != 0 || fp_param_set(r->box, "sync hold", "0", &err) != 0)
+		return bench_fail(r->scenario, "parameters", &err);
+	return 0;
 }
 
 void
@@ -180,16 +190,13 @@ encode_size(const struct bench_opt *opt, uint64_t flows)
 	struct bench_states v = { 0 };
 	uint32_t *order = NULL;
 	uint8_t *src = NULL;
-	struct fp_err err;
 	char params[64];
 	int rc = 1;
 
 	if (r == NULL)
 		return 1;
-	if (fp_param_set(r->box, "sync coalesce", "0", &err) != 0) {
-		bench_fail("sync-encode", "sync coalesce", &err);
+	if (bench_sync_hurry(r) != 0)
 		goto out;
-	}
 	bench_establish(r, 0, flows, NULL);
 	bench_flush(r);
 	if (bench_states_get(r, flows, &v) != 0 || v.n != flows || r->w->sync == NULL ||

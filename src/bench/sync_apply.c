@@ -189,19 +189,18 @@ two_free(struct two *p)
 static int
 two_make(const struct bench_opt *opt, const char *scenario, uint64_t flows, uint64_t local, struct two *p)
 {
-	struct bench_rig_conf conf = { .scenario = scenario, .flows = flows, .max_states = 2 * flows + 1024,
+	struct bench_rig_conf conf = { .scenario = scenario, .flows = flows, .max_states = 4 * flows + 65536,
 		.cable = "net_null2,no-rx=1" };
-	struct fp_err err;
 
 	*p = (struct two){ .flows = flows };
 	p->a = bench_rig_make(opt, &conf);
 	conf.nr = 1;
 	conf.cable = "net_null5,no-rx=1";
 	conf.flows = local != 0 ? local : flows;
-	conf.max_states = 2 * (flows + local) + 65536;
+	conf.max_states = 4 * (flows + local) + 65536; /* so many that no timeout is scaled */
 	p->b = bench_rig_make(opt, &conf);
 	if (p->a == NULL || p->b == NULL || p->a->w->sync == NULL || p->b->w->sync == NULL ||
-	    fp_param_set(p->a->box, "sync coalesce", "0", &err) != 0) {
+	    bench_sync_hurry(p->a) != 0) {
 		fprintf(stderr, "twinpath-bench: %s: no two boxes\n", scenario);
 		return 1;
 	}
