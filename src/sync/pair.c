@@ -27,7 +27,6 @@
 #define MTU_MIN 420u		/* one record of FreeBSD 15 over IPv6 */
 #define MTU_MAX 9216u
 #define LAGGING_US 1000000u
-#define SILENT_US 1000000ull	/* a twin whose heartbeat is not heard */
 
 const char *const sync_health_names[] = { "off", "in_sync", "lagging", "broken" };
 
@@ -776,6 +775,8 @@ judge(struct sync *s, struct sync_info *o)
 {
 	/* A twin shows that it lives every heartbeat; ten that are missing, and no less than a second, are no accident. */
 	uint64_t beat_us = s->box->params->sync_heartbeat_ms * 1000ull;
+	/* ... also when it is long since, unless a BSD box took its place */
+	bool was_twin = s->twin_us != 0 && fp_box_now_us(s->box) - s->twin_us <= o->heard_us + beat_us;
 	uint64_t silent_us = beat_us == 0 ? UINT64_MAX : RTE_MAX(beat_us * 10, 1000000u);
 
 	if (!s->conf.up) {
@@ -791,13 +792,9 @@ judge(struct sync *s, struct sync_info *o)
 	} else if (o->heard_us == UINT64_MAX) {
 		o->health = SYNC_HEALTH_BROKEN;
 		snprintf(o->reason, sizeof(o->reason), "no peer was heard yet");
-	} else if (o->twin && o->heard_us > silent_us) {
+	} else if ((o->twin || was_twin) && o->heard_us > silent_us) {
 		o->health = SYNC_HEALTH_BROKEN;
 		snprintf(o->reason, sizeof(o->reason), "%s has been silent for %.0f s", o->heard, o->heard_us / 1e6);
-	} else if (o->twin && s->box->params->sync_heartbeat_ms != 0 &&
-	    o->heard_us > RTE_MAX(SILENT_US, 20000ull * s->box->params->sync_heartbeat_ms)) {
-		o->health = SYNC_HEALTH_BROKEN;
-		snprintf(o->reason, sizeof(o->reason), "the peer has been silent for %.1f s", (double)o->heard_us / 1e6);
 	} else if (strcmp(o->bulk.state, "start") == 0 || strcmp(o->bulk.state, "sent") == 0 ||
 	    strcmp(o->bulk.state, "receiving") == 0) {
 		o->health = SYNC_HEALTH_LAGGING;
