@@ -5,6 +5,7 @@
 
 #include "cli_priv.h"
 #include "failover/failover.h"
+#include "failover/role.h"
 
 /* The box's CARP; NULL when it was made without, told with cli_err() by the second. */
 struct fo *cli_fo_of(struct cli_ctx *x);

@@ -155,6 +155,40 @@ demotions(struct cli_ctx *x, struct fo *f)
 		cli_arr_end(o);
 }
 
+static void
+role_text(struct cli_out *o, struct fo *f)
+{
+	struct fo_role_info r;
+	char t[32], u[32];
+
+	fo_role_info_get(f, &r);
+	cli_printf(o, "box: %s for %s%s%s; peer %s for %s\n", fo_role_names[r.role], cli_ago(t, r.since_us), r.why[0] ? ": " : "", r.why,
+		fo_peer_names[r.peer], cli_ago(u, r.peer_since_us));
+	if (r.deaths + r.false_alarms != 0)
+		cli_printf(o, "\t%llu times the peer was found dead, %llu times the cable alone was silent\n", (unsigned long long)r.deaths,
+			(unsigned long long)r.false_alarms);
+	if (r.handover[0] != '\0')
+		cli_printf(o, "\tlast handover: %s\n", r.handover);
+}
+
+static void
+role_json(struct cli_out *o, struct fo *f)
+{
+	struct fo_role_info r;
+
+	fo_role_info_get(f, &r);
+	cli_str(o, "role", fo_role_names[r.role]);
+	cli_dbl(o, "role_since_sec", (double)r.since_us / 1e6, 6);
+	cli_str(o, "role_why", r.why);
+	cli_str(o, "peer_health", fo_peer_names[r.peer]);
+	cli_dbl(o, "peer_since_sec", (double)r.peer_since_us / 1e6, 6);
+	cli_u64(o, "peer_deaths", r.deaths);
+	cli_u64(o, "false_alarms", r.false_alarms);
+	cli_u64(o, "role_transitions", r.transitions);
+	cli_bool(o, "handing_over", r.handing_over);
+	cli_str(o, "handover", r.handover);
+}
+
 static int
 cmd_show(struct cli_ctx *x)
 {
@@ -178,6 +212,7 @@ cmd_show(struct cli_ctx *x)
 		cli_str(o, "peer", peer_names[opt.peer_kind]);
 		cli_str(o, "counter", counter_names[opt.counter]);
 		cli_u64(o, "demote", fo_demote_count(f, FO_GROUP_DEFAULT));
+		role_json(o, f);
 		cli_arr(o, "interfaces");
 		for (unsigned k = 0; fo_info_get(f, k, i) == 0; k++)
 			json_if(o, i);
@@ -188,6 +223,7 @@ cmd_show(struct cli_ctx *x)
 		free(i);
 		return 0;
 	}
+	role_text(o, f);
 	for (unsigned k = 0; fo_info_get(f, k, i) == 0; k++)
 		text_if(o, i, all);
 	demotions(x, f);
@@ -226,6 +262,68 @@ cli_carp_metrics(struct cli_ctx *x)
 	for (size_t k = 0; k < N_COUNTERS; k++)
 		cli_printf(o, "twinpath_carp_total{counter=\"%s\"} %llu\n", counters[k].name, (unsigned long long)counter(&st, k));
 	free(i);
+}
+
+/* ---- failover: a stream, so that the box goes on while this waits */
+struct handover { struct cli_stream st; struct cli *cli; bool json; };
+
+static bool
+handover_poll(struct cli_stream *st, struct cli_out *o)
+{
+	struct handover *h = (struct handover *)st;
+	struct fo *f = fo_of(h->cli->box);
+	struct fo_role_info r;
+	int rc = f != NULL ? fo_handover_done(f) : -1;
+	char t[160];
+
+	if (rc == 0)
+		return true;
+	if (f == NULL)
+		return false;
+	fo_role_info_get(f, &r);
+	h->st.status = rc < 0;
+	if (h->json) {
+		cli_obj(o, NULL);
+		cli_bool(o, "done", rc > 0);
+		cli_str(o, "handover", r.handover);
+		cli_obj_end(o);
+	} else if (rc > 0) {
+		cli_printf(o, "handover: %s\n", r.handover);
+	}
+	if (rc < 0)
+		cli_out_chan(o, CLI_CHAN_ERR, t, snprintf(t, sizeof(t), "failover: %s\n", r.handover));
+	return false;
+}
+
+static void
+handover_end(struct cli_stream *st)
+{
+	free(st);
+}
+
+static int
+cmd_failover(struct cli_ctx *x)
+{
+	struct fo *f = cli_fo(x);
+	struct handover *h = NULL;
+	struct fp_err err = { "" };
+
+	if (f == NULL)
+		return 1;
+	if (x->can_stream && (h = calloc(1, sizeof(*h))) == NULL)
+		return cli_err(x, "failover: out of memory");
+	if (fo_handover(f, &err) != 0) {
+		free(h);
+		return cli_err(x, "failover: %s", err.text);
+	}
+	if (h == NULL)
+		return 0;
+	h->st.poll = handover_poll;
+	h->st.end = handover_end;
+	h->cli = x->cli;
+	h->json = cli_json(x->out);
+	x->stream = &h->st;
+	return 0;
 }
 
 /* ---- settings */
@@ -309,6 +407,8 @@ cmd_sysctl(struct cli_ctx *x)
 }
 
 const struct cli_cmd cli_carp_cmds[] = {
+	{ "failover", "", "hand the master's role to the other box: it is brought level to the last change first, no packet is lost", cmd_failover,
+		CLI_F_JSON },
 	{ "show carp", "[all]", "virtual hosts: role, since when and why, demotions, counters; all: also those that are 0", cmd_show,
 		CLI_F_JSON },
 	{ "set carp", "((preempt|allow|linklocal) (on|off)|peer (auto|openbsd|freebsd)|counter (constant|rising|strict))",

@@ -35,6 +35,7 @@
 
 #include "cli.h"
 #include "failover/failover.h"
+#include "failover/role.h"
 #include "fastpath/fastpath.h"
 #include "policy/policy.h"
 #include "pfsync.h"
@@ -42,6 +43,8 @@
 #define HUGE_MIN_MB 128		/* fewer free huge pages than that are not worth it */
 #define NOHUGE_MB 1024		/* address space for buffers with ordinary pages; touched as it is used */
 #define SERVE_US 1000		/* clients are looked after so often while a worker shares this core */
+#define HAND_OVER_US 6000000	/* at the end, a master waits so long for another one */
+#define LINGER_US 500000	/* ... and sends on what still comes to it */
 #define LOOK_US 100000		/* parameters are looked at again */
 #define SERVE_TURNS 64		/* loops between two looks at the clock there */
 
@@ -500,6 +503,31 @@ is_regular(const char *path)
 	return strcmp(path, "-") != 0 && stat(path, &st) == 0 && S_ISREG(st.st_mode);
 }
 
+/*
+ * The end of a master: the other box takes over with all that is known here, and what still comes is sent on for a moment,
+ * before this box falls silent. Without another box that takes over, or on a second signal, it just ends.
+ */
+static void
+hand_over(struct fp_box *box, struct fo *fo)
+{
+	struct fp_err err;
+	uint64_t end = now_us() + HAND_OVER_US, linger = 0;
+
+	if (fo == NULL || !fp_box_running(box) || fo_masters(fo) == 0 || !fo_has_peer(fo) || fo_handover(fo, &err) != 0)
+		return;
+	got_signal = 0;
+	while (now_us() < end && !got_signal) {
+		if (fp_box_poll(box) == 0 && !fp_box_worker_on_main(box))
+			nanosleep(&(struct timespec){ .tv_nsec = 100000 }, NULL);
+		if (linger == 0 && fo_handover_done(fo) < 0)
+			return;
+		if (linger == 0 && fo_handover_done(fo) > 0)
+			linger = now_us() + LINGER_US;
+		if (linger != 0 && now_us() >= linger)
+			return;
+	}
+}
+
 static int
 serve(const char *socket_path)
 {
@@ -538,6 +566,7 @@ serve(const char *socket_path)
 	notify("READY=1\nSTATUS=running", true);
 	main_loop(box, cli, srv);
 	notify("STOPPING=1", false);
+	hand_over(box, fo);
 	rc = 0;
 	goto out;
 

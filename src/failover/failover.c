@@ -15,6 +15,7 @@
 #include "fastpath/conf.h"
 #include "fastpath/port.h"
 
+#define STALE_MS 200	/* a box that stood still so long may have lost its role to another */
 #define POLL_US 10000	/* link of the parents, demotion of the pair */
 #define OWNER_SYNC "pfsync"
 #define OWNER_USER "user"
@@ -851,6 +852,8 @@ poll(void *arg)
 
 	if (f->ev_tail != __atomic_load_n(&f->ev_head, __ATOMIC_RELAXED))
 		tell(f);
+	fo_role_poll(f);
+	__atomic_store_n(&f->box->stale_ms, TAILQ_EMPTY(&f->ifs) ? 0 : STALE_MS, __ATOMIC_RELAXED);
 	if (TAILQ_EMPTY(&f->ifs) || (now_us - f->last_poll_us < POLL_US && fp_conf(f->box)->generation == f->generation))
 		return;
 	f->last_poll_us = now_us;

@@ -96,6 +96,7 @@ int fo_info_get(struct fo *f, unsigned i, struct fo_info *info);	/* -ENOENT beyo
 int fo_info_find(struct fo *f, const char *name, struct fo_info *info);
 void fo_stats_get(struct fo *f, struct fo_carp_stats *stats);	/* of the box: also what no virtual host took */
 unsigned fo_masters(struct fo *f);				/* virtual hosts that are MASTER */
+bool fo_has_peer(struct fo *f);					/* another box was heard, or its heartbeat, within the last seconds */
 
 /*
  * ---- entries for heartbeat and handover. On the thread of the pair (sync_thread_call(), guests of it), now_us the box clock.
@@ -107,7 +108,5 @@ void fo_peer_suspect(struct fo *f, uint64_t now_us);
 int fo_give_up_now(struct fo *f, uint64_t hold_us, uint64_t bow_out_us, uint64_t now_us);
 void fo_take_over_now(struct fo *f, uint64_t now_us);
 struct fo_group *fo_group_of(struct fo *f);	/* on that thread alone */
-/* On that thread, when a virtual host changes its role, before anything is sent. One; NULL: none. Set before the box starts. */
-void fo_role_hook(struct fo *f, void (*fn)(void *arg, struct fo_carp *c, const struct fo_carp_change *change), void *arg);
 
 #endif

@@ -6,6 +6,7 @@
 #include <sys/queue.h>
 
 #include "failover/failover.h"
+#include "failover/role.h"
 #include "fastpath/box.h"
 #include "sync/engine.h"
 
@@ -29,6 +30,25 @@ TAILQ_HEAD(fo_ifs, fo_if);
 
 struct fo_event { char name[FP_NAME_SIZE]; struct fo_carp_change change; };
 
+/* role.c. Writers: the thread of the pair down to `lift`, main the rest; read by the other relaxed, or inside of a call. */
+struct fo_role_state {
+	enum fo_role role;
+	enum fo_peer_health peer;
+	const char *why, *last_why;
+	uint64_t since_us, peer_since_us, last_turn_us, not_before_us, asked_us, probe_us;
+	uint64_t deaths, false_alarms, transitions;
+	bool resigned;			/* `failover`: demoted until master again */
+	bool lift;
+	int give_rc;
+	enum { FO_STEP_NONE, FO_STEP_LEVEL, FO_STEP_GIVEN, FO_STEP_DONE, FO_STEP_FAILED } step;
+	bool level_asked, levelled;
+	uint64_t start_us;
+	char handover[96];
+};
+#define FO_HOLD_FOREVER_US (10ull * 365 * 86400 * 1000000)
+#define FO_LINGER_US 3000000ull
+#define FO_LINGERS 64u
+
 struct fo {
 	struct fp_box *box;
 	struct sync *sync;
@@ -45,8 +65,9 @@ struct fo {
 	struct sync_thread *t;		/* whose call or turn it is */
 	uint64_t deadline_us;		/* 0: look */
 	uint16_t ip_id;
-	void (*role_hook)(void *arg, struct fo_carp *c, const struct fo_carp_change *change);
-	void *role_arg;
+	struct fo_linger { uint16_t ifid; uint8_t vhid; uint64_t until_us; } linger[FO_LINGERS]; /* gave the role away, take frames until then; 0 free */
+	unsigned n_linger;
+	struct fo_role_state role;
 	/* thread -> main, for the log: head with release by the thread, tail by main */
 	struct fo_event events[FO_EVENTS];
 	uint32_t ev_head, ev_tail;
@@ -56,5 +77,6 @@ extern const struct fo_carp_ops fo_wire_ops;
 void fo_wire_input(void *arg, struct sync_thread *t, const struct sync_ip *p);
 unsigned fo_wire_turn(void *arg, struct sync_thread *t);
 uint64_t fo_wire_deadline(void *arg);
+void fo_wire_linger(struct fo *f, uint64_t now_us);
 
 #endif

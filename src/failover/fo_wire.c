@@ -202,6 +202,15 @@ wire_announce(void *ctx, struct fo_carp *c, bool repeat)
 }
 
 /* ---- roles */
+static bool
+linger(struct fo *f, const struct fo_if *v, uint64_t now_us)
+{
+	if (f->n_linger == FO_LINGERS)
+		return false;
+	f->linger[f->n_linger++] = (struct fo_linger){ .ifid = v->ifid, .vhid = v->vhid, .until_us = now_us + FO_LINGER_US };
+	return true;
+}
+
 static void
 wire_role(void *ctx, struct fo_carp *c, const struct fo_carp_change *change)
 {
@@ -210,10 +219,13 @@ wire_role(void *ctx, struct fo_carp *c, const struct fo_carp_change *change)
 	const struct fp_ifnet *ifp = f->t->conf != NULL ? fp_conf_if(f->t->conf, v->ifid) : NULL;
 	uint32_t head = f->ev_head;
 
-	if (ifp != NULL && ifp->vhids != NULL)
-		fp_vhid_set(ifp->vhids, v->vhid, change->to == FO_CARP_MASTER);
-	if (f->role_hook != NULL)
-		f->role_hook(f->role_arg, c, change);
+	if (ifp != NULL && ifp->vhids != NULL) {
+		fp_vhid_set(ifp->vhids->live, v->vhid, change->to == FO_CARP_MASTER);
+		/* who hands over goes on sending what is still on its way to it */
+		fp_vhid_set(ifp->vhids->takes, v->vhid, change->to == FO_CARP_MASTER || (change->from == FO_CARP_MASTER &&
+			change->to == FO_CARP_BACKUP && change->why != FO_CARP_WHY_FROZEN && linger(f, v, change->now_us)));
+	}
+	fo_role_changed(f, c, change);
 	/* What finds no room is not in the log; the state machine's counters have it. */
 	if (head - __atomic_load_n(&f->ev_tail, __ATOMIC_ACQUIRE) < FO_EVENTS) {
 		struct fo_event *ev = &f->events[head % FO_EVENTS];
@@ -226,6 +238,23 @@ wire_role(void *ctx, struct fo_carp *c, const struct fo_carp_change *change)
 }
 
 const struct fo_carp_ops fo_wire_ops = { .send = wire_send, .announce = wire_announce, .role = wire_role };
+
+/* Of those that gave their role away and took frames a while longer. */
+void
+fo_wire_linger(struct fo *f, uint64_t now_us)
+{
+	for (unsigned i = 0; i < f->n_linger; i++) {
+		const struct fo_linger *l = &f->linger[i];
+		const struct fp_ifnet *ifp;
+
+		if (now_us < l->until_us)
+			continue;
+		ifp = fp_conf_if(f->t->conf, l->ifid);
+		if (ifp != NULL && ifp->vhids != NULL && !fp_vhid_live(ifp->vhids, l->vhid))
+			fp_vhid_set(ifp->vhids->takes, l->vhid, false);
+		f->linger[i--] = f->linger[--f->n_linger];
+	}
+}
 
 /* ---- the guest of the pair's thread */
 /* Sent by this very box? An address that is shared says nothing. */
@@ -256,12 +285,16 @@ unsigned
 fo_wire_turn(void *arg, struct sync_thread *t)
 {
 	struct fo *f = arg;
+	unsigned work = 0;
 
-	if (t->now_us < f->deadline_us)
-		return 0;
 	f->t = t;
-	f->deadline_us = fo_group_tick(f->group, t->now_us);
-	return 1;
+	if (t->now_us >= f->deadline_us) {
+		f->deadline_us = fo_group_tick(f->group, t->now_us);
+		work++;
+	}
+	if (t->now_us >= fo_role_deadline_us(f))
+		fo_role_turn(f, t);
+	return work;
 }
 
 uint64_t
@@ -269,7 +302,7 @@ fo_wire_deadline(void *arg)
 {
 	const struct fo *f = arg;
 
-	return f->deadline_us;
+	return RTE_MIN(f->deadline_us, fo_role_deadline_us(f));
 }
 
 /* ---- entries for the heartbeat */
@@ -306,11 +339,4 @@ struct fo_group *
 fo_group_of(struct fo *f)
 {
 	return f->group;
-}
-
-void
-fo_role_hook(struct fo *f, void (*fn)(void *arg, struct fo_carp *c, const struct fo_carp_change *change), void *arg)
-{
-	f->role_arg = arg;
-	f->role_hook = fn;
 }

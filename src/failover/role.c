@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* See role.h. */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "failover/fo_priv.h"
 #include "sync/pair.h"
 
-#define BEATS_MISSED 2.5
-#define SILENT_MIN_US 20000u	/* however fast the heartbeat: a thread is not run now and then */
-#define PROBE_US 8000u
-#define PROBE_DEAD_US 20000u	/* without an answer since the first probe */
+#define BEATS_MISSED 2.2
+#define SILENT_MIN_US 15000u	/* however fast the heartbeat: a thread is not run now and then */
+#define PROBE_US 5000u
+#define PROBE_DEAD_US 15000u	/* without an answer since the first probe */
 #define ELSEWHERE_US 100000u	/* asked again so often while the cable is silent and the peer answers */
 #define GRACE_SEC 10		/* after a takeover learned states do not expire */
 #define LEVEL_WAIT_US 1000000ull
@@ -144,6 +145,12 @@ fo_role_turn(struct fo *f, struct sync_thread *t)
 	struct fo_carp *c;
 
 	watch_peer(f, t, now);
+	fo_wire_linger(f, now);
+	if (f->role.lift) {
+		f->role.lift = false;
+		fo_group_demote(f->group, FO_GROUP_DEFAULT, "failover", "", 0, 0, FO_CARP_NEVER, now);
+		f->deadline_us = 0;
+	}
 	for (c = fo_group_next(f->group, NULL); !any && c != NULL; c = fo_group_next(f->group, c)) {
 		fo_carp_info_get(c, &info);
 		any = info.state != FO_CARP_INIT;
@@ -219,6 +226,24 @@ give_up(struct sync_thread *t, void *arg)
 
 	f->role.give_rc = fo_give_up_now(f, FO_HOLD_FOREVER_US, BOW_OUT_US, t->now_us);
 	f->role.resigned = f->role.give_rc == 0;
+}
+
+bool
+fo_has_peer(struct fo *f)
+{
+	struct fo_role_info r;
+	struct fo_info *i;
+	bool heard = false;
+
+	fo_role_info_get(f, &r);
+	if (r.peer == FO_PEER_ALIVE || r.peer == FO_PEER_ELSEWHERE)
+		return true;
+	i = calloc(1, sizeof(*i));
+	for (unsigned k = 0; i != NULL && !heard && fo_info_get(f, k, i) == 0; k++)
+		heard = i->heard && i->heard_us < 10000000;
+	free(i);
+	/* a backup of BSD says nothing: it may be there */
+	return heard || r.peer == FO_PEER_NONE;
 }
 
 int

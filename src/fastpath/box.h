@@ -41,7 +41,10 @@ struct fp_ifaddr {
  * The virtual hosts (CARP) of an interface that this box is MASTER of. Writer: the thread that runs CARP, one bit a vhid;
  * everybody else reads relaxed, so that a role is given away or taken between two packets.
  */
-struct fp_vhids { uint64_t live[4]; };
+struct fp_vhids {
+	uint64_t live[4];	/* MASTER: ARP and neighbour discovery are answered */
+	uint64_t takes[4];	/* frames to its MAC are taken: MASTER, and a while longer by who gave the role away */
+};
 
 struct fp_ifnet {
 	char name[FP_NAME_SIZE];
@@ -66,11 +69,11 @@ fp_vhid_live(const struct fp_vhids *v, uint8_t vhid)
 
 /* One writer. */
 static inline void
-fp_vhid_set(struct fp_vhids *v, uint8_t vhid, bool on)
+fp_vhid_set(uint64_t set[4], uint8_t vhid, bool on)
 {
-	uint64_t bit = 1ull << (vhid & 63), old = __atomic_load_n(&v->live[vhid >> 6], __ATOMIC_RELAXED);
+	uint64_t bit = 1ull << (vhid & 63), old = __atomic_load_n(&set[vhid >> 6], __ATOMIC_RELAXED);
 
-	__atomic_store_n(&v->live[vhid >> 6], on ? old | bit : old & ~bit, __ATOMIC_RELAXED);
+	__atomic_store_n(&set[vhid >> 6], on ? old | bit : old & ~bit, __ATOMIC_RELAXED);
 }
 
 /* Is it a virtual MAC, 00:00:5e:00:01:VHID? 0: no. */
@@ -80,11 +83,17 @@ fp_vmac_vhid(const uint8_t *mac)
 	return mac[0] == 0 && mac[1] == 0 && mac[2] == 0x5e && mac[3] == 0 && mac[4] == 1 ? mac[5] : 0;
 }
 
-/* A frame to this MAC is for this interface: its own, or that of a virtual host that is MASTER here. */
+static inline bool
+fp_vhid_takes(const struct fp_vhids *v, uint8_t vhid)
+{
+	return v != NULL && (__atomic_load_n(&v->takes[vhid >> 6], __ATOMIC_RELAXED) >> (vhid & 63) & 1) != 0;
+}
+
+/* A frame to this MAC is for this interface: its own, or that of a virtual host whose frames are taken here. */
 static inline bool
 fp_if_is_mine(const struct fp_ifnet *i, const uint8_t *mac)
 {
-	return memcmp(mac, i->mac.addr_bytes, 6) == 0 || (i->vhids != NULL && fp_vhid_live(i->vhids, fp_vmac_vhid(mac)));
+	return memcmp(mac, i->mac.addr_bytes, 6) == 0 || (i->vhids != NULL && fp_vhid_takes(i->vhids, fp_vmac_vhid(mac)));
 }
 
 enum fp_nh_kind { FP_NH_NONE, FP_NH_CONNECTED, FP_NH_GATEWAY, FP_NH_LOCAL, FP_NH_BROADCAST, FP_NH_REJECT, FP_NH_BLACKHOLE };
@@ -299,6 +308,7 @@ struct fp_box {		/* owner: main lcore */
 	void *sync;
 	bool pair_listens;		/* its thread takes packets of protocols 112 and 240: main writes, workers read relaxed */
 	void *fo;			/* src/failover */
+	uint64_t pair_turn_tsc;		/* end of the last turn of the pair's thread, its writer */
 	uint32_t stale_ms;		/* failover: what waited longer than this in a receive queue is dropped; 0: nothing is */
 	uint32_t grace_until_sec;	/* failover: learned states do not expire before; box clock. Both: any thread writes, relaxed */
 	const char *(*foreign_if)(const struct fp_box *box, uint16_t ifid); /* name of an interface that only a peer has, ids from FP_IFID_FOREIGN */

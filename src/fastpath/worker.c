@@ -210,9 +210,25 @@ rx_all(struct fp_worker *w)
 	return total;
 }
 
+/* What other boxes say to this one must be heard, the sooner the better. */
+static bool
+of_the_pair(const struct rte_mbuf *m)
+{
+	const uint8_t *f = rte_pktmbuf_mtod(m, const uint8_t *);
+	unsigned l3 = 14;
+
+	while (l3 < 22 && m->data_len >= l3 + 4 && f[l3 - 2] == 0x81 && f[l3 - 1] == 0)
+		l3 += 4;
+	if (m->data_len < l3 + 20u)
+		return false;
+	if (f[l3 - 2] == 0x08 && f[l3 - 1] == 0x00)
+		return f[l3 + 9] == 112 || f[l3 + 9] == 240;
+	return f[l3 - 2] == 0x86 && f[l3 - 1] == 0xdd && (f[l3 + 6] == 112 || f[l3 + 6] == 240);
+}
+
 /*
  * This box stood still (a stopped process, a frozen guest) and has CARP: another one may have taken over meanwhile and sent
- * these packets' successors long ago. What waits is thrown away, at most what the rings hold.
+ * these packets' successors long ago. What waits is thrown away, at most what the rings hold, but for CARP and pfsync.
  */
 static __rte_noinline __rte_cold void
 rx_discard(struct fp_worker *w)
@@ -221,10 +237,17 @@ rx_discard(struct fp_worker *w)
 
 	for (uint16_t i = 0; i < w->n_rx; i++)
 		for (unsigned k = 0, n = FP_BURST; k < 65536 / FP_BURST && n != 0; k++) {
+			unsigned keep = 0;
+
 			n = rte_eth_rx_burst(w->rx[i].port_id, w->rx[i].queue, m, FP_BURST);
 			fp_count(&w->cnt.totals[FP_T_RX], n);
 			for (unsigned j = 0; j < n; j++)
-				fp_drop(w, m[j], FP_D_STALE);
+				if (w->conf != NULL && of_the_pair(m[j]))
+					m[keep++] = m[j];
+				else
+					fp_drop(w, m[j], FP_D_STALE);
+			if (keep != 0)
+				fp_burst(w, m, keep, w->rx[i].port_id);
 		}
 }
 
@@ -327,13 +350,9 @@ fp_worker_turn(struct fp_worker *w)
 	const struct fp_box *box = w->box;
 	uint64_t now = rte_rdtsc();
 	unsigned packets, work;
+	bool frozen;
 
-	if (unlikely(now - w->last_tsc > box->tsc_hz / 16)) {
-		uint32_t stale = __atomic_load_n(&box->stale_ms, __ATOMIC_RELAXED);
-
-		if (stale != 0 && (now - w->last_tsc) / (box->tsc_hz / 1000) >= stale)
-			rx_discard(w);
-	}
+	frozen = now - w->last_tsc > box->tsc_hz / 16;
 	account(w, now, w->last_packets);
 	w->now_tsc = now;
 	w->now_us = fp_tsc_us(box, now);
@@ -341,6 +360,14 @@ fp_worker_turn(struct fp_worker *w)
 	/* Pairs with the release in conf.c: the configuration is complete. Borrowed until the quiescent report below. */
 	w->conf = __atomic_load_n(&box->conf, __ATOMIC_ACQUIRE);
 
+	if (unlikely(frozen)) {
+		uint32_t stale = __atomic_load_n(&box->stale_ms, __ATOMIC_RELAXED);
+		uint64_t pair = __atomic_load_n(&box->pair_turn_tsc, __ATOMIC_RELAXED);
+
+		/* this worker alone was not run: then the pair's thread beat on, and nobody has taken over */
+		if (stale != 0 && (int64_t)(now - pair) > (int64_t)(box->tsc_hz / 1000 * stale))
+			rx_discard(w);
+	}
 	packets = rx_all(w);
 	if (!rte_ring_empty(w->handover))
 		packets += drain_handover(w);

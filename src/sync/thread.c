@@ -341,6 +341,7 @@ sync_thread_turn(struct sync *s)
 		}
 	}
 	rte_rcu_qsbr_quiescent(s->box->qs, FP_MAX_WORKERS);
+	__atomic_store_n(&s->box->pair_turn_tsc, rte_rdtsc(), __ATOMIC_RELAXED);
 	__atomic_store_n(&s->turn, s->turn + 1, __ATOMIC_RELEASE); /* pairs with wait_for_thread() */
 	return work;
 }
