@@ -4,7 +4,7 @@
 # Set up, build, and run the tests. The last line is `N passed, N failed`, with `, N skipped` where something was.
 #
 #	scripts/test.sh			everything
-#	scripts/test.sh SUITE...	unit, fuzz, model, integration, pair, bench; asan, tsan: again in builds with sanitizers
+#	scripts/test.sh SUITE...	unit, fuzz, model, integration, pair, failover, bench; asan, tsan: again in builds with sanitizers
 #	scripts/test.sh TEST...		tests by name, as `meson test -C build --list` prints them
 #
 # Exit status 0 only if nothing failed. Logs: build*/meson-logs/, and those of integration tests that failed under
@@ -80,6 +80,7 @@ if [ $# = 0 ]; then
 	run model build --suite model
 	run integration build --suite integration
 	run pair build --suite pair
+	run failover build --suite failover
 	run bench build --suite bench
 	asan
 	tsan
@@ -87,7 +88,7 @@ fi
 names=
 for word in "$@"; do
 	case $word in
-	unit | fuzz | model | integration | pair | bench) run "$word" build --suite "$word" ;;
+	unit | fuzz | model | integration | pair | failover | bench) run "$word" build --suite "$word" ;;
 	asan | tsan) $word ;;
 	*) names="$names $word" ;;
 	esac
