@@ -34,7 +34,7 @@ enum kind { K_UINT, K_BOOL, K_ENUM, K_STRING, K_OCTAL, K_HOSTID };
 	  "a worker that found nothing so many times in a row begins to sleep; 0: it never sleeps") \
 	X("idle sleep", K_UINT, "uint", "50", 0, 100000, NULL, "us", FP_PARAM_NOW, FIELD(idle_sleep_us), \
 	  "sleep between polls while idle: the latency that the first packet after a pause pays; 0: never") \
-	X("neigh queue", K_UINT, "uint", "16", 1, 4096, NULL, "packets", FP_PARAM_NOW, FIELD(neigh_queue), \
+	X("neigh queue", K_UINT, "uint", "64", 1, 4096, NULL, "packets", FP_PARAM_NOW, FIELD(neigh_queue), \
 	  "packets that may wait for one neighbour's address") \
 	X("icmp rate", K_UINT, "uint", "1000", 0, 10000000, NULL, "packets/s", FP_PARAM_NOW, FIELD(icmp_rate), \
 	  "ICMP errors and RSTs per second and worker; 0: none") \

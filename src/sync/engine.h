@@ -155,6 +155,7 @@ bool sync_mark_read(const uint8_t *pfsync_header, struct sync_mark *m);
 struct sync_slice;
 const struct sync_run *sync_run_get(const struct sync *s);	/* borrowed until the next quiescent report; may be NULL */
 enum sync_dialect sync_dialect_get(const struct sync *s);	/* what to send */
+unsigned sync_version_of(enum sync_dialect d);			/* 6, 1301, 1400, 1500: the words of `version` */
 /* For apply.c. Queue a full update (UPD_REQ, stale: correct); flush at the end of this turn. */
 void sync_slice_queue_upd(struct sync_slice *sl, struct fp_state *st, unsigned halves);
 void sync_slice_queue_upd_c(struct sync_slice *sl, struct fp_state *st, unsigned halves);

@@ -27,7 +27,7 @@ sync_packet_begin(struct sync_packet *pk, struct sync *s, const struct sync_run 
 		return false;
 	sync_out_init(&pk->out, rte_pktmbuf_mtod_offset(pk->m, uint8_t *, ip_hlen(run)),
 		RTE_MIN((uint32_t)run->payload, (uint32_t)rte_pktmbuf_tailroom(pk->m) - ip_hlen(run)), d,
-		d == SYNC_6 ? NULL : run->checksum);
+		NULL); /* a FreeBSD box must not take our rules' numbers for its own (spec/pfsync-wire.md 10.4) */
 	/* FreeBSD 14 reads more than one of these records wrongly (spec/pfsync-wire.md 6) */
 	pk->out.single = d == SYNC_1301;
 	return true;

@@ -58,8 +58,8 @@ dialect_of(unsigned version)
 	return version == 1301 ? SYNC_1301 : version == 1400 ? SYNC_1400 : version == 1500 ? SYNC_1500 : SYNC_6;
 }
 
-static unsigned
-version_of(enum sync_dialect d)
+unsigned
+sync_version_of(enum sync_dialect d)
 {
 	return d == SYNC_1301 ? 1301 : d == SYNC_1400 ? 1400 : d == SYNC_1500 ? 1500 : 6;
 }
@@ -878,7 +878,7 @@ sync_info_get(struct sync *s, struct sync_info *o)
 	o->heard_us = heard == 0 ? UINT64_MAX : now > heard ? now - heard : 0;
 	if (heard != 0)
 		inet_ntop(s->t.heard_af == FP_AF_INET ? AF_INET : AF_INET6, s->t.heard, o->heard, sizeof(o->heard));
-	o->version = version_of(sync_dialect_get(s));
+	o->version = sync_version_of(sync_dialect_get(s));
 	o->version_fixed = s->conf.version != 0;
 	o->twin = __atomic_load_n(&s->marks, __ATOMIC_RELAXED);
 	if (!s->thread_runs)

@@ -13,6 +13,7 @@
  * When the link does not take a packet it waits here (up to SYNC_TXQ of them), then nothing more is built, then queues
  * fill, then states are marked dirty and found again by a slow walk over the shard. The packet path never waits.
  */
+#include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <string.h>
@@ -349,6 +350,11 @@ watch(struct sync_slice *sl, enum sync_kind kind, const struct sync_ident *id, c
 {
 	struct sync_event ev = { .time_us = sl->w->now_us, .out = true, .kind = kind, .id = id->id, .creatorid = id->creatorid };
 
+	const struct sync_run *run = sync_run_get(sl->s);
+
+	ev.version = sync_version_of(sync_dialect_get(sl->s));
+	if (run != NULL)
+		inet_ntop(run->af == FP_AF_INET6 ? AF_INET6 : AF_INET, run->peer, ev.peer, sizeof(ev.peer));
 	if (st != NULL) {
 		ev.has_state = true;
 		ev.state = *st;

@@ -22,7 +22,7 @@
 
 #define TWIN_HITS 3		/* packets in a row that only a twin sends */
 #define TWIN_FORGET_US 30000000ull
-#define VERSION_KEEP_US 10000000ull /* a peer of the other version is followed when the present one is silent so long */
+#define VERSION_KEEP_US 3000000ull /* a peer of the other version is followed when the present one is silent so long */
 
 /* ---- sending */
 int
@@ -126,6 +126,13 @@ sync_heard(struct sync_thread *t, unsigned version, enum sync_dialect record, bo
 		if (other != 0 && t->now_us - other < VERSION_KEEP_US)
 			return;
 		__atomic_store_n(&s->dialect, is6 ? SYNC_6 : SYNC_1301, __ATOMIC_RELAXED);
+		if (!is6) {	/* whoever spoke version 6 here does so no more */
+			__atomic_store_n(&s->marks, false, __ATOMIC_RELAXED);
+			__atomic_store_n(&t->twin, false, __ATOMIC_RELAXED);
+			s->twin_us = 0;
+		}
+		/* what was said so far may not have been understood */
+		sync_bulk_event(t, SYNC_BULK_EV_ASKED_BY_USER);
 	}
 	/* a FreeBSD box says which records it knows by those it sends; until then the oldest, which all of them read */
 	if (!is6 && (record == SYNC_1400 || record == SYNC_1500))
