@@ -303,6 +303,7 @@ struct fp_box {		/* owner: main lcore */
 	struct rte_mempool *pool[RTE_MAX_NUMA_NODES], *pool_indirect[RTE_MAX_NUMA_NODES];
 	void *events, *pflog;
 	struct fp_port *ports;		/* port.c */
+	uint64_t learned;		/* states that the sync thread has put into shards itself; its writer */
 	struct fp_counters main_cnt;	/* main lcore's share of the counters: drops of neigh.c ... */
 	const struct fp_sync_hooks *sync_hooks; /* src/sync; NULL: none was made */
 	void *sync;

@@ -37,6 +37,7 @@ sum_all(const struct fp_box *box, struct fp_counters *sum)
 {
 	memset(sum, 0, sizeof(*sum));
 	add(sum, &box->main_cnt);
+	sum->totals[FP_T_STATE_INSERTS] += get(&box->learned);
 	for (unsigned i = 0; i < box->n_workers; i++)
 		if (box->workers[i] != NULL)
 			add(sum, &box->workers[i]->cnt);

@@ -116,7 +116,7 @@ sync_merge(struct fp_state *st, const struct sync_peer_w n[2], uint8_t timeout, 
 	memcpy(before, st->peer, sizeof(before));
 	stale = tcp ? merge_tcp(st, n) : merge_other(st, n);
 	if ((st->seqdiff[0] | st->seqdiff[1]) != 0 && tcp)
-		st->flags |= FP_SF_SEQDIFF | FP_SF_SLOW;
+		fp_state_flags_set(st, FP_SF_SEQDIFF | FP_SF_SLOW);
 	if (stale != (SYNC_STALE_SRC | SYNC_STALE_DST)) {
 		/* pf takes the message's. In the life of a state these numbers only rise */
 		if (stale != 0 && tcp && st->peer[0].state < FP_TCPS_PROXY_SRC)
@@ -331,7 +331,6 @@ unused(struct fp_worker *w, struct sync_slice *sl, struct fp_state *st)
 			__atomic_fetch_sub(&fp_rule(w->box, st->rule[h])->states_cur, 1, __ATOMIC_RELEASE);
 	if (!(st->flags & FP_SF_EXT) && rte_ring_sp_enqueue_elem(sl->outbox, &m, sizeof(m)) == 0)
 		return;
-	fp_store(&st->halves, 0);
 	fp_table_alloc_cancel(w->table, st, false);
 }
 

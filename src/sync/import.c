@@ -377,12 +377,6 @@ rule_hold(struct sync_receiver *r, const struct fp_state *st, bool hold)
 }
 
 static void
-name_record(struct sync_receiver *r, const struct draft *o, const struct sync_state *s, uint32_t index)
-{
-	sync_idmap_put(r->ids, s->id, s->creatorid, o->worker, index);
-}
-
-static void
 count_in(struct sync_receiver *r, const struct draft *o)
 {
 	fp_count(o->bound ? &r->t->cnt.rule_bound : &r->t->cnt.rule_default, 1);
@@ -426,8 +420,9 @@ hand_over(struct sync_receiver *r, struct fp_state *st, const struct draft *o, c
 		fp_table_alloc_cancel(t, st, true);
 		return SYNC_CNT_SILENT;
 	}
-	/* what the peer says next about it finds the record, or the owner knows where it went */
-	name_record(r, o, s, m.index);
+	/* what the peer says next about it goes there too, and the owner knows where it went */
+	*sync_handed(r, s->id) = (struct sync_handed){ .id = s->id, .creatorid = s->creatorid, .index = m.index,
+		.worker = (uint16_t)o->worker, .half = (uint8_t)o->half };
 	count_in(r, o);
 	if (s->state_flags & SYNC_F_ACK)
 		sync_ack_later(r, s->id, s->creatorid);
@@ -437,9 +432,10 @@ hand_over(struct sync_receiver *r, struct fp_state *st, const struct draft *o, c
 static void
 inserted(struct sync_receiver *r, const struct draft *o, const struct sync_state *s, uint32_t index)
 {
-	name_record(r, o, s, index);
+	sync_idmap_put(r->ids, s->id, s->creatorid, o->worker, index);
 	count_in(r, o);
 	fp_count(&r->t->cnt.inserted, 1);
+	fp_count(&r->t->box->learned, 1);
 	if (s->state_flags & SYNC_F_ACK)
 		sync_ack_later(r, s->id, s->creatorid);
 }

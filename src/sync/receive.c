@@ -30,7 +30,8 @@ record_creator(const struct fp_table *t, uint32_t index, uint64_t id, int *half)
 	const struct fp_state *st;
 	unsigned halves;
 
-	if (!fp_table_index_valid(t, index))
+	/* published: what its owner is just filling is none of ours to read */
+	if (!fp_table_index_valid(t, index) || !fp_table_live(t, index))
 		return 0;
 	st = fp_table_record(t, index);
 	/* acquire: pairs with the release that lets a half go elsewhere */
@@ -75,6 +76,7 @@ bool
 sync_find(struct sync_receiver *r, uint64_t id, uint32_t creatorid, struct sync_place *at)
 {
 	const struct fp_box *box = r->t->box;
+	const struct sync_handed *h;
 
 	if (creatorid == box->hostid) {
 		at->worker = fp_id_worker(id);
@@ -83,8 +85,17 @@ sync_find(struct sync_receiver *r, uint64_t id, uint32_t creatorid, struct sync_
 		    record_creator(box->workers[at->worker]->table, at->index, id, &at->half) == creatorid)
 			return true;
 	}
-	return sync_idmap_get(r->ids, id, creatorid, &at->worker, &at->index) && at->worker < r->n_workers &&
-	    record_creator(box->workers[at->worker]->table, at->index, id, &at->half) == creatorid;
+	if (sync_idmap_get(r->ids, id, creatorid, &at->worker, &at->index) && at->worker < r->n_workers &&
+	    record_creator(box->workers[at->worker]->table, at->index, id, &at->half) == creatorid)
+		return true;
+	/* what its owner has in hand: messages reach it behind the record */
+	h = sync_handed(r, id);
+	if (h->creatorid == 0 || h->id != id || h->creatorid != creatorid)
+		return false;
+	at->worker = h->worker;
+	at->index = h->index;
+	at->half = h->half;
+	return true;
 }
 
 /* ---- to the workers */
@@ -568,13 +579,25 @@ sync_receive_flush(struct sync_thread *t)
 }
 
 /* ---- the turn */
-/* A record that was filled here and went nowhere: its name means nothing any more. */
+/* The owner has placed it, or has no use for it. */
 static void
-give_back(struct fp_table *t, uint32_t index)
+settled(struct sync_receiver *r, uint64_t id, uint32_t creatorid)
+{
+	struct sync_handed *h = sync_handed(r, id);
+
+	if (h->id == id && h->creatorid == creatorid)
+		h->creatorid = 0;
+}
+
+/* A record that was filled here and went nowhere. */
+static void
+give_back(struct sync_receiver *r, struct fp_table *t, uint32_t index)
 {
 	struct fp_state *st = fp_table_record(t, index);
 
-	fp_store(&st->halves, 0);
+	for (int h = 0; h < 2; h++)
+		if (st->halves >> h & 1)
+			settled(r, st->id[h], st->creatorid);
 	fp_table_alloc_cancel(t, st, true);
 }
 
@@ -587,12 +610,14 @@ outbox(struct sync_receiver *r, unsigned worker)
 	unsigned n = rte_ring_sc_dequeue_burst_elem(ring, m, sizeof(m[0]), RTE_DIM(m), NULL);
 
 	for (unsigned i = 0; i < n; i++) {
-		if (m[i].creatorid != 0)
+		if (m[i].creatorid != 0) {
+			settled(r, m[i].id, m[i].creatorid);
 			sync_idmap_put(r->ids, m[i].id, m[i].creatorid, worker, m[i].index);
-		else if (m[i].id == SYNC_T_UNUSED)
-			give_back(table, m[i].index);
-		else if (m[i].id == SYNC_T_CLEARED && r->clearing[worker] != 0)
+		} else if (m[i].id == SYNC_T_UNUSED) {
+			give_back(r, table, m[i].index);
+		} else if (m[i].id == SYNC_T_CLEARED && r->clearing[worker] != 0) {
 			r->clearing[worker]--;
+		}
 	}
 	return n;
 }
@@ -608,6 +633,7 @@ sync_receive_turn(struct sync_thread *t)
 	if (!t->run->up) {
 		/* what workers had to do was taken from them */
 		memset(r->clearing, 0, r->n_workers * sizeof(r->clearing[0]));
+		memset(r->handed, 0, sizeof(r->handed));
 		return work;
 	}
 	sync_idmap_limit(r->ids, (uint64_t)t->conf->limit[POL_LIMIT_STATES]);

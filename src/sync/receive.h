@@ -34,6 +34,9 @@ struct sync_pending {
 	struct sync_state s;
 };
 
+/* A record that was filled here and whose owner has not said yet where it went. */
+struct sync_handed { uint64_t id; uint32_t creatorid, index; uint16_t worker; uint8_t half; };
+
 struct sync_receiver {
 	struct sync_thread *t;
 	struct sync_idmap *ids;
@@ -41,6 +44,7 @@ struct sync_receiver {
 	struct sync_joins *joins;	/* [workers]; written by the workers */
 	unsigned n_workers;
 	uint32_t *clearing;		/* [workers] CLRs under way: what comes after them has to wait its turn */
+	struct sync_handed handed[SYNC_JOINED];
 	/* the frame in hand */
 	const uint8_t *src;
 	uint8_t af;
@@ -72,6 +76,13 @@ sync_receiver(const struct sync_thread *t)
 
 /* The living half of that name, as far as the sync thread can see. */
 bool sync_find(struct sync_receiver *r, uint64_t id, uint32_t creatorid, struct sync_place *at);
+/* Where the entry of a handed record is, of that name or not. */
+static inline struct sync_handed *
+sync_handed(struct sync_receiver *r, uint64_t id)
+{
+	return &r->handed[(id * 0x9e3779b97f4a7c15ull) >> 52 & (SYNC_JOINED - 1)];
+}
+
 /* Queue a message for a worker. Updates of the other half that say the same become one message. */
 void sync_tell_worker(struct sync_receiver *r, unsigned worker, const struct sync_msg_w *m);
 /* What waits for this worker goes out. */
