@@ -268,6 +268,8 @@ struct fp_box_net;	/* ifnet.c route.c neigh.c port.c: the editable configuration
 /* Punted packets. ARP, ND: the whole frame from its Ethernet header on. Neighbour misses: the IP packet (room for L2). neigh.c */
 void fp_neigh_punted(struct fp_box *box, struct rte_mbuf *m);
 void fp_neigh_timers(struct fp_box *box, uint64_t now_us);
+/* Ask for a neighbour that no packet waits for yet, if nothing is known of it. */
+void fp_neigh_ask(struct fp_box *box, uint16_t ifid, uint8_t af, const uint8_t *addr);
 /* Send a finished frame from the main lcore on m->port; RTE_MBUF_F_TX_* checksum requests are honoured as in fp_tx(). */
 void fp_main_tx(struct fp_box *box, struct rte_mbuf *m);
 /* A buffer for the main lcore's own frames; NULL: none (counted). */

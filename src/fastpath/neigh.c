@@ -653,6 +653,21 @@ nd_input(struct fp_box *box, struct fp_net_if *i, const uint8_t *p, size_t len, 
 }
 
 /* A packet for a neighbour that workers do not know. */
+void
+fp_neigh_ask(struct fp_box *box, uint16_t ifid, uint8_t af, const uint8_t *addr)
+{
+	struct fp_neigh *n = box->net->neigh;
+	const struct fp_net_if *i = fp_net_if_by_id(box, ifid);
+	struct fp_neigh_host *h;
+
+	if (i == NULL || !fp_net_if_running(box, i) || fp_neigh_host_find(n, ifid, af, addr) != NULL)
+		return;
+	n->now_us = RTE_MAX(n->now_us, fp_box_now_us(box));
+	h = fp_neigh_host_new(box, ifid, af, addr);
+	if (h != NULL)
+		enter_incomplete(box, h);
+}
+
 static void
 miss_input(struct fp_box *box, struct rte_mbuf *m)
 {

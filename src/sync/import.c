@@ -436,6 +436,8 @@ inserted(struct sync_receiver *r, const struct draft *o, const struct sync_state
 	count_in(r, o);
 	fp_count(&r->t->cnt.inserted, 1);
 	fp_count(&r->t->box->learned, 1);
+	for (int i = 0; i < 2; i++)
+		sync_warm(r->t, (uint8_t)s->af, s->key[SYNC_WIRE].addr[i]);
 	if (s->state_flags & SYNC_F_ACK)
 		sync_ack_later(r, s->id, s->creatorid);
 }

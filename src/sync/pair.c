@@ -439,6 +439,7 @@ sync_poll(struct fp_box *box)
 		sync_thread_turn(s);
 	if (s->guest != NULL)
 		s->guest->poll(s->guest_arg);
+	sync_warm_poll(s);
 	n = rte_ring_sc_dequeue_burst(s->unresolved, (void **)m, 32, NULL);
 	for (unsigned i = 0; i < n; i++) {
 		fp_priv(m[i])->kind = FP_PUNT_NEIGH_MISS;
@@ -524,7 +525,7 @@ sync_create(struct fp_box *box, struct fp_err *err)
 	s->rx = rte_ring_create(name, RX_RING, SOCKET_ID_ANY, RING_F_SC_DEQ);
 	snprintf(name, sizeof(name), "sy%xun", (unsigned)((uintptr_t)box >> 6));
 	s->unresolved = rte_ring_create(name, 256, SOCKET_ID_ANY, RING_F_SC_DEQ);
-	if (s->rx == NULL || s->unresolved == NULL)
+	if (s->rx == NULL || s->unresolved == NULL || sync_warm_init(s) != 0)
 		goto nomem;
 	s->run = calloc(1, sizeof(*s->run));
 	if (s->run == NULL)
@@ -571,6 +572,7 @@ sync_destroy(struct sync *s)
 		sync_slice_destroy(s->slices[i]);
 	free_ring(s->rx);
 	free_ring(s->unresolved);
+	sync_warm_fini(s);
 	/* its packets may still stand in transmit rings of ports: the pool goes when those are closed */
 	if (s->pool != NULL)
 		fp_box_adopt_pool(s->box, s->pool);

@@ -68,6 +68,10 @@ struct sync_slice {			/* owner: its worker */
 	struct sync_hist defer_hist;
 };
 
+/* A next hop that a learned state will need. */
+struct sync_hop { uint16_t ifid; uint8_t af, pad; uint8_t addr[16]; };
+struct sync_asked { uint32_t hash, ms; };
+
 struct sync {
 	struct fp_box *box;
 	struct sync_conf conf;
@@ -84,6 +88,9 @@ struct sync {
 	struct rte_mempool *pool;
 	uint16_t pool_room;
 	struct rte_ring *rx;		/* workers -> sync thread: packets of protocol 240 that came in on a shared port */
+	struct rte_ring *hops;		/* sync thread -> main: struct sync_hop to be asked for */
+	struct sync_asked *asked;	/* sync thread: warm.c */
+	uint32_t warm_count;		/* likewise */
 	struct rte_ring *unresolved;	/* sync thread -> main: IP packets whose next hop must be asked for */
 	pthread_t thread;
 	bool thread_runs;
@@ -161,6 +168,12 @@ bool sync_thread_out(struct sync_thread *t, const struct sync_run *run, struct r
 /* slice.c, for session.c */
 void sync_slice_emit(struct sync_slice *sl, const struct sync_run *run, struct sync_packet *pk);
 void sync_slice_again(struct sync_slice *sl, const struct sync_past *p);
+/* warm.c: neighbours of what is learned. Sync thread; poll, init, fini: main */
+void sync_warm(struct sync_thread *t, uint8_t af, const uint8_t *addr);
+void sync_warm_update(struct sync_thread *t, const struct fp_state *st);
+void sync_warm_poll(struct sync *s);
+int sync_warm_init(struct sync *s);
+void sync_warm_fini(struct sync *s);
 /* watch.c */
 void sync_watch_packet(struct sync *s, bool out, const uint8_t *payload, size_t len);
 bool sync_watch_capturing(const struct sync *s);
