@@ -23,7 +23,7 @@ struct bench_scenario {
 };
 
 extern const struct bench_scenario bench_fastpath, bench_table, bench_sync, bench_sync_encode, bench_sync_forward, bench_sync_apply,
-	bench_sync_insert, bench_sync_load;
+	bench_sync_insert, bench_sync_load, bench_lag, bench_bulk;
 
 /* Median, and half the distance between the quartiles, of n values; sorts v. */
 double bench_median(double *v, unsigned n, double *spread);

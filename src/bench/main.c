@@ -14,7 +14,8 @@
 #include "bench.h"
 
 static const struct bench_scenario *const scenarios[] = { &bench_fastpath, &bench_table, &bench_sync, &bench_sync_encode,
-	&bench_sync_forward, &bench_sync_apply, &bench_sync_insert, &bench_sync_load };
+	&bench_sync_forward, &bench_sync_apply, &bench_sync_insert, &bench_sync_load,
+	&bench_lag, &bench_bulk };
 #define N_SCENARIOS (sizeof(scenarios) / sizeof(scenarios[0]))
 
 static int

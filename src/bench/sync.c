@@ -346,7 +346,7 @@ static int
 run(const struct bench_opt *opt)
 {
 	static const struct bench_scenario *const parts[] = { &bench_sync_encode, &bench_sync_forward, &bench_sync_apply,
-		&bench_sync_insert, &bench_sync_load };
+		&bench_sync_insert, &bench_sync_load, &bench_lag, &bench_bulk };
 	int rc = 0;
 
 	for (unsigned i = 0; i < RTE_DIM(parts); i++)
