@@ -43,6 +43,7 @@ struct pair {
 	uint64_t n_lag[2], lost;
 	uint64_t sunk;			/* frames, P_SINK */
 	struct sync_info info;		/* of B, at the end of P_RUN */
+	uint64_t receiving, ended;	/* when it began to come, and when it was there */
 	bool done;			/* B's bulk update is */
 };
 
@@ -126,10 +127,13 @@ b_main(void *arg)
 		if (phase == P_RUN) {
 			fp_box_poll(p->b->box);
 			look(p);
-			if (!p->done && ++turns % 256 == 0) {
+			if (!p->done && ++turns % 32 == 0) {
 				struct sync_info info;
 
 				sync_info_get(p->b->sync, &info);
+				if (p->receiving == 0 && (strcmp(info.bulk.state, "receiving") == 0 || info.bulk.received != 0))
+					p->receiving = rte_rdtsc();
+				p->ended = rte_rdtsc();
 				__atomic_store_n(&p->done, strcmp(info.bulk.state, "done") == 0, __ATOMIC_RELEASE);
 			}
 		} else if (phase != P_IDLE) {
@@ -420,7 +424,7 @@ static int
 run_bulk(const struct bench_opt *opt)
 {
 	uint64_t flows = opt->quick ? 20000 : 500000, hz = rte_get_tsc_hz(), packets = 0, t;
-	double before, during, frames, copy_sec;
+	double before, during, frames, copy_sec, came;
 	size_t bytes = 2 * flows * SYNC_STATE6_SIZE;
 	uint8_t *from = malloc(bytes), *to = malloc(bytes);
 	struct pair p = { 0 };
@@ -458,12 +462,13 @@ run_bulk(const struct bench_opt *opt)
 			(unsigned long)flows * 2, p.info.bulk.reason);
 		goto out;
 	}
-	printf("  %lu K states in %.3f s, %.2f M states/s; forwarding before %.1f, meanwhile %.1f cycles/packet with the slice's own work; "
+	came = p.receiving != 0 ? (double)(p.ended - p.receiving) / hz : p.info.bulk.took_sec;
+	printf("  %lu K states in %.3f s since the first request, %.3f s since the first one came: %.2f M states/s; forwarding before %.1f, meanwhile %.1f cycles/packet with the slice's own work; "
 		"link alone %.2f M such packets/s: %.3f s; memcpy of the records %.3f s\n", (unsigned long)flows * 2 / 1000,
-		p.info.bulk.took_sec, 2 * flows / p.info.bulk.took_sec / 1e6, before, packets != 0 ? during / packets : 0, frames / 1e6,
+		p.info.bulk.took_sec, came, 2 * flows / came / 1e6, before, packets != 0 ? during / packets : 0, frames / 1e6,
 		2 * flows / 4.0 / frames, copy_sec);
 	bench_json(opt, "bulk", "took", "", p.info.bulk.took_sec, 0, "s");
-	bench_json(opt, "bulk", "rate", "", 2 * flows / p.info.bulk.took_sec, 0, "states/s");
+	bench_json(opt, "bulk", "rate", "", 2 * flows / came, 0, "states/s");
 	bench_json(opt, "bulk", "forward_before", "", before, 0, "cycles/packet");
 	bench_json(opt, "bulk", "forward_during", "", packets != 0 ? during / packets : 0, 0, "cycles/packet");
 	bench_json(opt, "bulk", "link", "", frames, 0, "packets/s");
