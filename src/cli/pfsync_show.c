@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "failover/role.h"
 #include "metrics.h"
 #include "pfsync.h"
 
@@ -123,7 +124,7 @@ text_bulk(struct cli_out *o, const struct sync_info *i)
 }
 
 static void
-text(struct cli_out *o, const struct sync_conf *c, const struct sync_info *i, bool all)
+text(struct cli_out *o, const struct sync_conf *c, const struct sync_info *i, const char *role, bool all)
 {
 	static const char *const health[] = { "off", "in sync", "lagging", "broken" };
 	char a[32], b[32], d[32];
@@ -138,8 +139,8 @@ text(struct cli_out *o, const struct sync_conf *c, const struct sync_info *i, bo
 		cli_printf(o, "never heard a peer\n");
 	else
 		cli_printf(o, "heard %s %s ago\n", i->heard, cli_ago(a, i->heard_us));
-	cli_printf(o, "\tversion %u%s%s, role none, defer %s\n", i->version, i->version_fixed ? ", as set" : "",
-		i->twin ? ", the peer is a twinpath box" : "", c->defer ? "on" : "off");
+	cli_printf(o, "\tversion %u%s%s, role %s, defer %s\n", i->version, i->version_fixed ? ", as set" : "",
+		i->twin ? ", the peer is a twinpath box" : "", role, c->defer ? "on" : "off");
 	if (i->thread[0] != '\0')
 		cli_printf(o, "\tsync thread: %s; %s\n", i->thread,
 			i->tx_queues == 0 ? "the workers share a transmit queue" : "each worker has its own transmit queue");
@@ -199,7 +200,7 @@ text_or_null(struct cli_out *o, const char *key, const char *s)
 
 /* pf's counters stand both where they belong, in sent and received, and by themselves. */
 static void
-json(struct cli_out *o, const struct sync_conf *c, const struct sync_info *i)
+json(struct cli_out *o, const struct sync_conf *c, const struct sync_info *i, const char *role)
 {
 	cli_obj(o, NULL);
 	cli_str(o, "health", sync_health_names[i->health]);
@@ -215,7 +216,7 @@ json(struct cli_out *o, const struct sync_conf *c, const struct sync_info *i)
 	cli_u64(o, "version", i->version);
 	cli_bool(o, "version_fixed", i->version_fixed);
 	cli_bool(o, "twin", i->twin);
-	cli_str(o, "role", "none");
+	cli_str(o, "role", role);
 	text_or_null(o, "thread", i->thread);
 	cli_u64(o, "tx_queues", i->tx_queues);
 	cli_obj(o, "bulk");
@@ -267,6 +268,20 @@ json(struct cli_out *o, const struct sync_conf *c, const struct sync_info *i)
 	cli_obj_end(o);
 }
 
+/* Of the box, by CARP; "none": it has none. */
+static const char *
+role(struct cli_ctx *x)
+{
+	struct fo *f = x->box != NULL ? fo_of(x->box) : NULL;
+	struct fo_role_info r;
+	struct fo_info info;
+
+	if (f == NULL || fo_info_get(f, 0, &info) != 0)
+		return "none";
+	fo_role_info_get(f, &r);
+	return fo_role_names[r.role];
+}
+
 int
 cli_show_sync(struct cli_ctx *x)
 {
@@ -281,9 +296,9 @@ cli_show_sync(struct cli_ctx *x)
 	sync_conf_get(s, &c);
 	sync_info_get(s, i);
 	if (cli_json(x->out))
-		json(x->out, &c, i);
+		json(x->out, &c, i, role(x));
 	else
-		text(x->out, &c, i, x->argc > 0);
+		text(x->out, &c, i, role(x), x->argc > 0);
 	free(i);
 	return 0;
 }

@@ -8,6 +8,7 @@
 
 #include "cli/cli_priv.h"
 #include "failover/failover.h"
+#include "failover/role.h"
 #include "cli_fake.h"
 
 char *fake_out, *fake_err;
@@ -403,6 +404,19 @@ cli_log_level(const char *pattern, const char *level)
 
 /* ---- CARP: one carp1 at most, kept as it was put */
 struct fo *fo_of(const struct fp_box *b) { return (struct fo *)(uintptr_t)b; }
+const char *const fo_role_names[] = { "init", "syncing", "backup", "master" };
+const char *const fo_peer_names[] = { "none", "alive", "silent", "alive_elsewhere", "cable_cut", "dead" };
+static bool handed_over;
+void
+fo_role_info_get(struct fo *f, struct fo_role_info *o)
+{
+	(void)f;
+	*o = (struct fo_role_info){ .role = FO_ROLE_BACKUP, .peer = FO_PEER_ALIVE, .since_us = 1500000, .why = "everything is learned" };
+	if (handed_over)
+		strcpy(o->handover, "done in 5.0 ms, the peer was level");
+}
+int fo_handover(struct fo *f, struct fp_err *err) { (void)f; (void)err; handed_over = true; return 0; }
+int fo_handover_done(struct fo *f) { (void)f; return 1; }
 static struct fo_if_conf carp;
 static struct fo_options carp_options = { .allow = true };
 static int carp_demoted;
