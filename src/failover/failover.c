@@ -809,8 +809,13 @@ tell(struct fo *f)
 	while (f->ev_tail != head) {
 		const struct fo_event *ev = &f->events[f->ev_tail % FO_EVENTS];
 
-		LOG(NOTICE, "%s: %s -> %s: %s\n", ev->name, fo_carp_state_name(ev->change.from), fo_carp_state_name(ev->change.to),
-			fo_carp_why_text(ev->change.why));
+		if (ev->name[0] != '\0')
+			LOG(NOTICE, "%s: %s -> %s: %s\n", ev->name, fo_carp_state_name(ev->change.from),
+				fo_carp_state_name(ev->change.to), fo_carp_why_text(ev->change.why));
+		else if (ev->set)
+			LOG(NOTICE, "carp: group %s demoted by %u (%s: %s)\n", ev->d.group, ev->d.count, ev->d.owner, ev->d.reason);
+		else
+			LOG(NOTICE, "carp: group %s not demoted any more by %s\n", ev->d.group, ev->d.owner);
 		__atomic_store_n(&f->ev_tail, f->ev_tail + 1, __ATOMIC_RELEASE);
 	}
 }
@@ -919,6 +924,7 @@ fo_create(struct fp_box *box, struct fp_err *err)
 	f->box = box;
 	f->sync = sync_of(box);
 	f->opt.allow = true;
+	fo_group_on_demotion(f->group, fo_wire_demotion, f);
 	box->fo = f;
 	sync_guest_set(f->sync, &guest, f);
 	return f;

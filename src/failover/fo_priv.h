@@ -28,7 +28,8 @@ struct fo_if {
 };
 TAILQ_HEAD(fo_ifs, fo_if);
 
-struct fo_event { char name[FP_NAME_SIZE]; struct fo_carp_change change; };
+/* A change of role, or (name empty) of a demotion. */
+struct fo_event { char name[FP_NAME_SIZE]; struct fo_carp_change change; bool set; struct fo_demotion d; };
 
 /* role.c. Writers: the thread of the pair down to `lift`, main the rest; read by the other relaxed, or inside of a call. */
 struct fo_role_state {
@@ -74,6 +75,7 @@ struct fo {
 };
 
 extern const struct fo_carp_ops fo_wire_ops;
+void fo_wire_demotion(void *ctx, const struct fo_demotion *d, bool set);
 void fo_wire_input(void *arg, struct sync_thread *t, const struct sync_ip *p);
 unsigned fo_wire_turn(void *arg, struct sync_thread *t);
 uint64_t fo_wire_deadline(void *arg);

@@ -202,6 +202,21 @@ wire_announce(void *ctx, struct fo_carp *c, bool repeat)
 }
 
 /* ---- roles */
+/* For the log, which the main lcore writes. What finds no room is not in it; counters have it. */
+static void
+put_event(struct fo *f, const struct fo_event *ev, const char *name)
+{
+	uint32_t head = f->ev_head;
+	struct fo_event *to = &f->events[head % FO_EVENTS];
+
+	if (head - __atomic_load_n(&f->ev_tail, __ATOMIC_ACQUIRE) >= FO_EVENTS)
+		return;
+	*to = *ev;
+	memcpy(to->name, name, strnlen(name, sizeof(to->name) - 1));
+	/* Pairs with the acquire in failover.c, tell(). */
+	__atomic_store_n(&f->ev_head, head + 1, __ATOMIC_RELEASE);
+}
+
 static bool
 linger(struct fo *f, const struct fo_if *v, uint64_t now_us)
 {
@@ -217,7 +232,6 @@ wire_role(void *ctx, struct fo_carp *c, const struct fo_carp_change *change)
 	struct fo_if *v = ctx;
 	struct fo *f = v->f;
 	const struct fp_ifnet *ifp = f->t->conf != NULL ? fp_conf_if(f->t->conf, v->ifid) : NULL;
-	uint32_t head = f->ev_head;
 
 	if (ifp != NULL && ifp->vhids != NULL) {
 		fp_vhid_set(ifp->vhids->live, v->vhid, change->to == FO_CARP_MASTER);
@@ -226,15 +240,13 @@ wire_role(void *ctx, struct fo_carp *c, const struct fo_carp_change *change)
 			change->to == FO_CARP_BACKUP && change->why != FO_CARP_WHY_FROZEN && linger(f, v, change->now_us)));
 	}
 	fo_role_changed(f, c, change);
-	/* What finds no room is not in the log; the state machine's counters have it. */
-	if (head - __atomic_load_n(&f->ev_tail, __ATOMIC_ACQUIRE) < FO_EVENTS) {
-		struct fo_event *ev = &f->events[head % FO_EVENTS];
+	put_event(f, &(struct fo_event){ .change = *change }, v->conf.name);
+}
 
-		memcpy(ev->name, v->conf.name, sizeof(ev->name));
-		ev->change = *change;
-		/* Pairs with the acquire in failover.c, tell(). */
-		__atomic_store_n(&f->ev_head, head + 1, __ATOMIC_RELEASE);
-	}
+void
+fo_wire_demotion(void *ctx, const struct fo_demotion *d, bool set)
+{
+	put_event(ctx, &(struct fo_event){ .d = *d, .set = set }, "");
 }
 
 const struct fo_carp_ops fo_wire_ops = { .send = wire_send, .announce = wire_announce, .role = wire_role };

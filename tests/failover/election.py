@@ -1,29 +1,9 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Two boxes: who is master, who answers, who follows whom and how fast. Times are printed as the client saw them."""
-import signal, socket, statistics, sys, time
+import signal, sys, time
 from folab import *
 
 ROUNDS = int(sys.argv[1]) if len(sys.argv) > 1 else 3
-
-
-def replies(l, side, address, seconds=1):
-    """{(Ethernet source, sender hardware address)} of the ARP replies for that address, asked for by the test."""
-    s, found = l.sniff(side), set()
-    mine = bytes.fromhex('026670000003')
-    ask = b'\xff' * 6 + mine + struct.pack('>HHHBBH', 0x806, 1, 0x800, 6, 4, 1) + mine + socket.inet_aton(NET[side][0] + '3') + \
-        bytes(6) + socket.inet_aton(address)
-    s.send(ask)
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        s.settimeout(max(0.001, end - time.monotonic()))
-        try:
-            f = s.recv(2000)
-        except socket.timeout:
-            break
-        if f[12:14] == b'\x08\x06' and f[20:22] == b'\0\2' and f[28:32] == socket.inet_aton(address):
-            found.add((f[6:12], f[22:28]))
-    s.close()
-    return found
 
 
 def gap_of(l, what, do, new, old=None):
@@ -49,7 +29,7 @@ with FoLab() as l:
     l.role(a, 'MASTER')
     l.role(b, 'BACKUP')
     for side in ('ext', 'int'):
-        who = replies(l, side, SHARED[side][0])
+        who = l.replies(side, SHARED[side][0])
         check(who == {(vmac(VHID[side]),) * 2}, 'one answer, with the virtual MAC, on ' + side, who)
         check(l.ping(side, SHARED[side][0]).returncode == 0 and l.ping(side, SHARED[side][1]).returncode == 0,
               'the shared addresses answer on ' + side)

@@ -115,6 +115,25 @@ class FoLab(pair.PairLab):
         s.close()
         return p
 
+    def replies(self, side, address, seconds=1, vlan=0):
+        """{(Ethernet source, sender hardware address)} of the ARP replies for that address, asked for by the test."""
+        s, found = self.sniff(side), set()
+        mine = bytes.fromhex('026670000003')
+        s.send(b'\xff' * 6 + mine + (struct.pack('>HH', 0x8100, vlan) if vlan else b'') +
+               struct.pack('>HHHBBH', 0x806, 1, 0x800, 6, 4, 1) + mine +
+               socket.inet_aton('.'.join(address.split('.')[:3]) + '.3') + bytes(6) + socket.inet_aton(address))
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            s.settimeout(max(0.001, end - time.monotonic()))
+            try:
+                f = s.recv(2000)
+            except socket.timeout:
+                break
+            if f[12:14] == b'\x08\x06' and f[20:22] == b'\0\2' and f[28:32] == socket.inet_aton(address):
+                found.add((f[6:12], f[22:28]))
+        s.close()
+        return found
+
     def adverts(self, side, seconds):
         """(time, frame) of the advertisements seen on a switch meanwhile."""
         s, found, end = self.sniff(side), [], time.monotonic() + seconds
