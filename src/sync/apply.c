@@ -35,6 +35,15 @@ take_whole(struct fp_state *st, int i, const struct sync_peer_w *n)
 	st->seqdiff[i] = n->seqdiff;
 }
 
+/* How far a side may send, and how much at once: only ever more. */
+static void
+take_window(struct fp_peer *p, const struct sync_peer_w *n)
+{
+	p->seqhi = seq_max(p->seqhi, n->seqhi);
+	if (n->max_win > p->max_win)
+		p->max_win = n->max_win;
+}
+
 /* older: the other side's news is behind ours, so this message was written before things that we know. */
 static void
 take_forward(struct fp_state *st, int i, const struct sync_peer_w *n, bool older)
@@ -43,9 +52,7 @@ take_forward(struct fp_state *st, int i, const struct sync_peer_w *n, bool older
 	bool next = n->state > p->state;
 
 	p->seqlo = seq_max(p->seqlo, n->seqlo);
-	p->seqhi = seq_max(p->seqhi, n->seqhi);
-	if (n->max_win > p->max_win)
-		p->max_win = n->max_win;
+	take_window(p, n);
 	if (next || !older)
 		p->wscale = n->wscale;
 	if (n->seqdiff != 0 && (st->seqdiff[i] == 0 || (next && !older)))
@@ -75,8 +82,15 @@ merge_tcp(struct fp_state *st, const struct sync_peer_w n[2])
 	stale |= tcp_stale(&st->peer[0], &n[0]) ? SYNC_STALE_SRC : 0;
 	stale |= tcp_stale(&st->peer[1], &n[1]) ? SYNC_STALE_DST : 0;
 	for (int i = 0; i < 2; i++) {
-		if (stale >> i & 1)
+		if (stale >> i & 1) {
+			/*
+			 * On asymmetric paths either box has seen what the other has not: this one the end of a side, that one the last
+			 * acknowledgement. The correction cannot take that back there, so it has to be taken here.
+			 */
+			if (n[i].seqlo != 0 && n[i].state >= FP_TCPS_SYN_SENT && st->peer[i].state >= FP_TCPS_SYN_SENT)
+				take_window(&st->peer[i], &n[i]);
 			continue;
+		}
 		/* a side that was not heard yet has no numbers that could be ahead */
 		if (st->peer[i].seqlo == 0 || st->peer[i].state < FP_TCPS_SYN_SENT)
 			take_whole(st, i, &n[i]);
