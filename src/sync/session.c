@@ -46,6 +46,7 @@ struct twin {
 struct session {
 	struct twin *twin[TWINS];
 	uint64_t beat_us, bulk_us;
+	bool bulk_wanted;	/* what is missing can no longer be asked for by number */
 	/* bringing the peer level */
 	uint32_t level;		/* generation under way, 0 none */
 	unsigned level_told;	/* workers that know */
@@ -132,12 +133,14 @@ late(struct sync_thread *t, struct twin *w, struct track *k, uint32_t seq)
 	}
 }
 
+/* Now, or when the last one is old enough: one that is under way may have passed what was lost just now. */
 static void
 ask_for_bulk(struct sync_thread *t)
 {
 	struct session *se = t->session;
 
-	if (t->now_us - se->bulk_us < BULK_AGAIN_US)
+	se->bulk_wanted = t->now_us - se->bulk_us < BULK_AGAIN_US;
+	if (se->bulk_wanted)
 		return;
 	se->bulk_us = t->now_us;
 	sync_bulk_event(t, SYNC_BULK_EV_ASKED_BY_USER);
@@ -335,6 +338,8 @@ sync_session_turn(struct sync_thread *t)
 			}
 		}
 	}
+	if (se->bulk_wanted)
+		ask_for_bulk(t);
 	work += level_turn(t);
 	if (beat != 0 && t->now_us - se->beat_us >= beat * 1000ul) {
 		se->beat_us = t->now_us;
@@ -479,15 +484,21 @@ sync_session_levelled(struct sync_slice *sl)
 	__atomic_store_n(&sl->level_done, sl->level_gen, __ATOMIC_RELEASE); /* pairs with level_turn() */
 }
 
-/* After a silence: say which number comes next, so that a lost last packet is missed. */
+/*
+ * After a silence: say which number comes next, so that a lost last packet is missed. Then once a second: the cable may have
+ * been dark for longer than that.
+ */
 void
 sync_session_tail(struct sync_slice *sl, const struct sync_run *run)
 {
-	static const uint32_t after_us[] = { 1000, 10000, 100000 };
+	static const uint32_t after_us[] = { 1000, 10000, 100000, 1000000 };
 
-	if (sl->tail_n >= RTE_DIM(after_us) || sl->w->now_us - sl->tail_us < after_us[sl->tail_n])
+	if (sl->w->now_us - sl->tail_us < after_us[sl->tail_n])
 		return;
-	sl->tail_n++;
+	if (sl->tail_n < RTE_DIM(after_us) - 1)
+		sl->tail_n++;
+	else
+		sl->tail_us = sl->w->now_us;
 	if (__atomic_load_n(&sl->s->marks, __ATOMIC_RELAXED) && sync_dialect_get(sl->s) == SYNC_6)
 		bare_from_slice(sl, run, SYNC_MARK_TAIL, sl->seq, 0);
 }
