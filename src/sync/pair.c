@@ -794,7 +794,7 @@ judge(struct sync *s, struct sync_info *o)
 	} else if (o->heard_us == UINT64_MAX) {
 		o->health = SYNC_HEALTH_BROKEN;
 		snprintf(o->reason, sizeof(o->reason), "no peer was heard yet");
-	} else if ((o->twin || was_twin) && o->heard_us > silent_us) {
+	} else if ((o->twin || was_twin) && o->version == 6 && o->heard_us > silent_us) {
 		o->health = SYNC_HEALTH_BROKEN;
 		snprintf(o->reason, sizeof(o->reason), "%s has been silent for %.0f s", o->heard, o->heard_us / 1e6);
 	} else if (strcmp(o->bulk.state, "start") == 0 || strcmp(o->bulk.state, "sent") == 0 ||
