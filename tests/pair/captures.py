@@ -101,6 +101,13 @@ def timeouts_of(rules):
     return found
 
 
+def icmp(there, here):
+    """Both lines name the same query: an id twice there, the id and a type of echo here."""
+    a, b = (re.findall(r'[:\[](\d+)\]?(?= |$)', re.sub(r' \S+:\S+$', '', x)) for x in (there, here))
+    bare = [re.sub(r'(?<=\w)(:\d+|\[\d+\])(?= )', '', re.sub(r' \S+:\S+$', ' ', x)) for x in (there, here)]
+    return len(a) == 2 and a[0] == a[1] and a[0] in b and set(b) - {a[0]} <= {'8', '128'} and bare[0] == bare[1]
+
+
 def compare(name, tag, box, want, touched, t):
     allowed = {}    # what differed as it may: reason -> how often
 
@@ -134,10 +141,18 @@ def compare(name, tag, box, want, touched, t):
                 else:
                     wrong.append('%s only there: %s' % (label, a['flow']))
                 continue
+            if a['flow'] != b['flow'] and 'icmp' in a['flow'] and name.startswith('freebsd') and \
+               icmp(a['flow'], b['flow']):
+                a = dict(a, flow=b['flow'])
+                excuse('ICMP: FreeBSD lists the id in both places, this box as OpenBSD does: id and type')
             for f in ('flow', 'windows'):
                 if a[f] != b[f]:
                     wrong.append('%s %s: %s, there %s' % (label, a['flow'], b[f], a[f]))
-            if a['rule'] != b['rule']:
+            if a['rule'] is not None and b['rule'] is None and name.startswith('freebsd'):
+                excuse('bound to a rule by number there; FreeBSD hashes its own structures, so that our checksum is never its')
+            elif a['rule'] is not None and b['rule'] is None and name.startswith('openbsd'):
+                excuse('made by B itself, and here learned from A: OpenBSD binds what it learns to no rule')
+            elif a['rule'] != b['rule']:
                 wrong.append('%s %s: rule %s, there %s' % (label, a['flow'], b['rule'], a['rule']))
             if u is not None:
                 age, left = u['born'] + here - u['born_here'], u['left'] - (here - u['here'])
@@ -209,6 +224,7 @@ def play(l, box, peer, name):
                   lambda: pair.sync_counters(box, 'ipackets')['ipackets'] - before['ipackets'] >= sent, 5)
             compare(name, detail, box, want, touched, t)
             looks += 1
+    until('all %d packets are taken in' % sent, lambda: pair.sync_counters(box, 'ipackets')['ipackets'] - before['ipackets'] >= sent, 5)
     after = pair.sync_counters(box, *before)
     rise = {k: after[k] - before[k] for k in before}
     check(looks > 0, '%s: %d packets, %d moments' % (name, sent, looks))
