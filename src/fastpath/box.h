@@ -317,7 +317,7 @@ struct fp_box {		/* owner: main lcore */
 	const char *(*foreign_if)(const struct fp_box *box, uint16_t ifid); /* name of an interface that only a peer has, ids from FP_IFID_FOREIGN */
 	struct fp_box_priv *priv;	/* box_priv.h */
 };
-#define FP_IFID_FOREIGN 0xff00u		/* .. 0xfffd: states of a peer bound to interfaces that are not here */
+#define FP_IFID_FOREIGN 0xc000u		/* .. 0xfffd: states of a peer bound to interfaces that are not here */
 
 static inline uint64_t
 fp_tsc_us(const struct fp_box *box, uint64_t tsc)

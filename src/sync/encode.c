@@ -120,7 +120,7 @@ sync_encode_state6(const struct fp_worker *w, const struct fp_state *st, int hal
 	p[250] = p[24 + 38];
 	p[251] = st->key.proto;
 	p[252] = out ? SYNC_DIR_OUT : SYNC_DIR_IN;
-	p[253] = r->log;
+	p[253] = r->log | (hf & FP_HF_LOG_ALL ? POL_LOG | POL_LOG_ALL : 0);
 	p[254] = 0;
 	p[255] = st->timeout;
 	p[256] = hf & FP_HF_SRC_NODE ? SYNC_SF_SRC_NODE : 0;

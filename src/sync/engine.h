@@ -174,6 +174,8 @@ void sync_export_upd_c(const struct fp_worker *w, const struct fp_state *st, int
  */
 void sync_encode_upd_c(const struct fp_worker *w, const struct fp_state *st, int half, uint8_t *p);
 void sync_encode_state6(const struct fp_worker *w, const struct fp_state *st, int half, uint32_t total, uint8_t *p);
+/* What the peer calls that interface of ours (`set peer`), or NULL: as we do. Borrowed with run. export.c */
+const char *sync_run_ifname(const struct sync_run *run, uint16_t ifid);
 /* Name of an interface as pfsync has it, 16 bytes. export.c */
 void sync_export_ifname(const struct fp_worker *w, uint16_t ifid, char name[16]);
 

@@ -40,13 +40,27 @@ sync_export_upd_c(const struct fp_worker *w, const struct fp_state *st, int half
 		(st->hflags[half] & FP_HF_SLOPPY ? SYNC_F_SLOPPY : 0);
 }
 
+const char *
+sync_run_ifname(const struct sync_run *run, uint16_t ifid)
+{
+	for (unsigned i = 0; i < run->n_map; i++)
+		if (run->map[i].ifid == ifid)
+			return run->map[i].name;
+	return NULL;
+}
+
 void
 sync_export_ifname(const struct fp_worker *w, uint16_t ifid, char name[16])
 {
+	const struct sync_run *run = w->box->sync != NULL ? sync_run_get(w->box->sync) : NULL;
 	const char *n = "all";
 
 	if (ifid != FP_IFID_ALL) {
-		if (ifid < w->conf->n_ifs)
+		const char *mapped = run != NULL ? sync_run_ifname(run, ifid) : NULL;
+
+		if (mapped != NULL)
+			n = mapped;
+		else if (ifid < w->conf->n_ifs)
 			n = w->conf->ifs[ifid].name;
 		else if (ifid >= FP_IFID_FOREIGN && w->box->foreign_if != NULL)
 			n = w->box->foreign_if(w->box, ifid);
@@ -94,7 +108,7 @@ sync_export(const struct fp_worker *w, const struct fp_state *st, int half, stru
 		fp_state_totals(w->table, st, half, d, &out->packets[d], &out->bytes[d]);
 	out->rtableid[0] = half == FP_HALF_OUT ? 0 : -1;
 	out->rtableid[1] = half == FP_HALF_OUT ? -1 : 0;
-	out->log = r->log;
+	out->log = r->log | (hf & FP_HF_LOG_ALL ? POL_LOG | POL_LOG_ALL : 0);
 	out->timeout = st->timeout;
 	out->sync_flags = hf & FP_HF_SRC_NODE ? SYNC_SF_SRC_NODE : 0;
 	out->state_flags = (hf & FP_HF_ALLOW_OPTS ? SYNC_F_ALLOWOPTS : 0) | (hf & FP_HF_SLOPPY ? SYNC_F_SLOPPY : 0) |

@@ -47,12 +47,29 @@ sync_foreign_if(const struct fp_box *box, uint16_t ifid)
 	return r->foreign[ifid - FP_IFID_FOREIGN];
 }
 
+/* Where the name stands among those of the peer, or where it may go. The peer chooses names: nobody else shall choose where. */
+static uint16_t *
+foreign_slot(struct sync_receiver *r, const char *name, size_t len)
+{
+	const uint64_t *secret = r->t->box->hash_secret;
+	uint64_t v[2] = { 0 };
+	unsigned __int128 p;
+	uint32_t h;
+
+	memcpy(v, name, len);
+	p = (unsigned __int128)(v[0] ^ secret[0]) * (v[1] ^ secret[1] ^ 0x9e3779b97f4a7c15ull);
+	for (h = (uint32_t)(p ^ p >> 64) % RTE_DIM(r->foreign_at);; h = (h + 1) % RTE_DIM(r->foreign_at))
+		if (r->foreign_at[h] == 0 || strcmp(r->foreign[r->foreign_at[h] - 1], name) == 0)
+			return &r->foreign_at[h];
+}
+
 bool
 sync_import_ifid(struct sync_receiver *r, const char name[16], bool intern, uint16_t *ifid)
 {
 	const struct sync_run *run = r->t->run;
 	const struct fp_conf *conf = r->t->conf;
 	size_t len = strnlen(name, 16);
+	uint16_t *slot;
 
 	if (len == 0 || len == 16)
 		return false;
@@ -73,15 +90,16 @@ sync_import_ifid(struct sync_receiver *r, const char name[16], bool intern, uint
 			*ifid = (uint16_t)i;
 			return true;
 		}
-	for (uint32_t i = 0; i < r->n_foreign; i++)
-		if (strcmp(r->foreign[i], name) == 0) {
-			*ifid = (uint16_t)(FP_IFID_FOREIGN + i);
-			return true;
-		}
+	slot = foreign_slot(r, name, len);
+	if (*slot != 0) {
+		*ifid = (uint16_t)(FP_IFID_FOREIGN + *slot - 1);
+		return true;
+	}
 	if (!intern || r->n_foreign == SYNC_FOREIGN)
 		return false;
 	memcpy(r->foreign[r->n_foreign], name, len + 1);
 	*ifid = (uint16_t)(FP_IFID_FOREIGN + r->n_foreign);
+	*slot = (uint16_t)(r->n_foreign + 1);
 	fp_store_rel(&r->n_foreign, r->n_foreign + 1);
 	return true;
 }

@@ -15,6 +15,7 @@
 
 #include <rte_errno.h>
 #include <rte_malloc.h>
+#include <rte_random.h>
 
 #include "fastpath/box_priv.h"
 #include "fastpath/port_priv.h"
@@ -481,8 +482,14 @@ sync_cleared(struct fp_box *box, const char *ifname)
 
 	if (!s->enabled || !s->run->up || !s->run->link)
 		return;
-	if (ifname != NULL)
+	if (ifname != NULL) {
+		const struct fp_ifnet *ifp = ifnet(s, ifname);
+		const char *mapped = ifp != NULL ? sync_run_ifname(s->run, ifp->ifid) : NULL;
+
+		if (mapped != NULL)
+			ifname = mapped;
 		memcpy(clr.ifname, ifname, strnlen(ifname, sizeof(clr.ifname) - 1));
+	}
 	if (!sync_packet_begin(&pk, s, s->run, s->pool, sync_dialect_get(s))) {
 		fp_count(&s->main_cnt.cnt[SYNC_CNT_onomem], 1);
 		return;
@@ -521,6 +528,8 @@ sync_create(struct fp_box *box, struct fp_err *err)
 	s->dialect = SYNC_6;
 	s->t.s = s;
 	s->t.box = box;
+	s->t.seq = (uint32_t)rte_rand();
+	s->main_seq = (uint32_t)rte_rand();
 	snprintf(name, sizeof(name), "sy%xrx", (unsigned)((uintptr_t)box >> 6));
 	s->rx = rte_ring_create(name, RX_RING, SOCKET_ID_ANY, RING_F_SC_DEQ);
 	snprintf(name, sizeof(name), "sy%xun", (unsigned)((uintptr_t)box >> 6));

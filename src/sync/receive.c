@@ -554,7 +554,7 @@ sync_receive(struct sync_thread *t, uint16_t ifid, uint8_t af, const uint8_t *sr
 		marks(t, &mk);
 	r->rules_same = rs != NULL && (twin ? mk.rules != 0 && memcmp(payload + SYNC_HDR_SIZE - 4, rs->checksum, 4) == 0 :
 	    f.version == 5 && memcmp(f.cksum, rs->checksum, SYNC_CKSUM_SIZE) == 0);
-	record = f.version == 6 ? SYNC_6 : SYNC_1301;
+	record = SYNC_6; /* version 5: none was in it */
 	while (sync_frame_next(&f, &m)) {
 		if (m.skipped)
 			continue;

@@ -14,6 +14,7 @@
 #define SYNC_ASKED 16384u	/* names asked for lately; power of two */
 #define SYNC_JOINED 4096u	/* names that an owner put elsewhere lately; power of two */
 #define SYNC_FOREIGN (0xfffeu - FP_IFID_FOREIGN)
+_Static_assert(SYNC_FOREIGN <= 16384, "foreign_at");
 
 struct sync_batch {
 	unsigned n;
@@ -61,6 +62,7 @@ struct sync_receiver {
 	uint32_t *rule_pos;		/* [number in the main rule set] position in the rule set, UINT32_MAX none */
 	/* names of interfaces that only the peer has; others read up to n, which is released after the name */
 	uint32_t n_foreign;
+	uint16_t foreign_at[2 * 16384];	/* by hash: 1 + place in `foreign`, 0 none; linear probing, never more than half full */
 	char foreign[SYNC_FOREIGN][FP_NAME_SIZE];
 };
 

@@ -31,6 +31,7 @@
 #define NACK_AGAIN_US 5000
 #define NACK_TRIES 20u
 #define JUMP_MAX 4096		/* further than the sender remembers: it began anew, or a bulk update must mend it */
+#define NEW_MIN (1 << 20)	/* nobody loses so many and is still the same; each life of a box begins at random */
 #define BULK_AGAIN_US 2000000
 #define LEVEL_ASK_US 2000
 #define SLICES (FP_MAX_WORKERS + 2u) /* workers, main lcore, thread */
@@ -152,7 +153,7 @@ progress(struct sync_thread *t, struct twin *w, struct track *k, uint32_t next, 
 {
 	int32_t ahead = (int32_t)(next - k->expect);
 
-	if (!k->known || ahead < -JUMP_MAX) {	/* first contact, or it began anew */
+	if (!k->known || ahead < -JUMP_MAX || ahead > NEW_MIN) {	/* first contact, or it began anew, anywhere */
 		if (k->n > 0)
 			w->pending -= k->n;
 		k->n = 0;

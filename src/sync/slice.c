@@ -20,6 +20,7 @@
 #include <sys/mman.h>
 
 #include <rte_malloc.h>
+#include <rte_random.h>
 
 #include "fastpath/states.h"
 #include "sync/pair.h"
@@ -423,7 +424,8 @@ put_record(struct sync_slice *sl, struct sync_packet *pk, struct fp_state *st, u
 		for (int h = 0; h < 2; h++)
 			if (fp_sync_pos_get(st, h) == FP_SYNC_NONE || fp_sync_pos_get(st, h) == FP_SYNC_LAZY)
 				mask |= 1u << h;
-	if (mask == 3 && pk->out.len + 2 * each + SYNC_SUB_SIZE > pk->out.size)
+	/* together, unless a whole packet has no room for two */
+	if (mask == 3 && pk->out.len + 2 * each + SYNC_SUB_SIZE > pk->out.size && pk->out.len != SYNC_HDR_SIZE)
 		return PUT_FULL;
 	for (int h = 0; h < 2; h++) {
 		if (!(mask >> h & 1))
@@ -505,7 +507,7 @@ flush(struct sync_slice *sl, const struct sync_run *run)
 
 	sl->total = fp_states_total(sl->w->box);
 	while (waiting(sl) > 0 && built < BUILD_MAX && sl->n_tx < SYNC_TXQ - 1) {
-		unsigned before = waiting(sl);
+		bool empty;
 
 		if (!sync_packet_begin(&pk, sl->s, run, sl->s->pool, d)) {
 			/* pf drops what waits; here it waits on */
@@ -516,9 +518,10 @@ flush(struct sync_slice *sl, const struct sync_run *run)
 		if (fill_idents(sl, &pk, &sl->ack, SYNC_INS_ACK) && fill_records(sl, &pk, &sl->upd_c, FP_SYNC_UPD_C) &&
 		    fill_idents(sl, &pk, &sl->del, SYNC_DEL_C) && fill_records(sl, &pk, &sl->ins, FP_SYNC_INS))
 			fill_records(sl, &pk, &sl->upd, FP_SYNC_UPD);
+		empty = pk.out.len == SYNC_HDR_SIZE;
 		sync_slice_emit(sl, run, &pk);
 		built++;
-		if (waiting(sl) == before)
+		if (empty && waiting(sl) != 0)
 			break; /* a packet too small for a record: refused when the MTU was set */
 	}
 	sl->last_flush_us = sl->w->now_us;
@@ -704,7 +707,7 @@ sync_slice_turn(struct fp_worker *w)
 				sync_session_nacked(sl, sl->msg.index, sl->msg.gen);
 				sl->msg_pending = false;
 				work++;
-				continue;
+				break; /* a walk over all that is remembered: one a turn, whoever asks */
 			}
 		}
 		work++;
@@ -805,6 +808,7 @@ sync_slice_create(struct sync *s, struct fp_worker *w)
 		return NULL;
 	sl->s = s;
 	sl->w = w;
+	sl->seq = (uint32_t)rte_rand(); /* a peer that knew us before is not to take new numbers for late ones */
 	q[0] = &sl->ins;
 	q[1] = &sl->upd_c;
 	q[2] = &sl->upd;

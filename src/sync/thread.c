@@ -135,7 +135,7 @@ sync_heard(struct sync_thread *t, unsigned version, enum sync_dialect record, bo
 		sync_bulk_event(t, SYNC_BULK_EV_ASKED_BY_USER);
 	}
 	/* a FreeBSD box says which records it knows by those it sends; until then the oldest, which all of them read */
-	if (!is6 && (record == SYNC_1400 || record == SYNC_1500))
+	if (!is6 && record != SYNC_6)
 		__atomic_store_n(&s->dialect, record, __ATOMIC_RELAXED);
 }
 

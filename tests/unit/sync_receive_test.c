@@ -506,6 +506,8 @@ interfaces(void **state)
 	say_one(SYNC_INS, &s);
 	assert_int_equal(rig_states(r), 3);
 	assert_int_equal(info().unknown_if, 1);
+	say_ident(SYNC_UPD_REQ, 802, PEER_ID);
+	assert_string_equal(said.st[SYNC_UPD][0].ifname, "em3");	/* it knows no ext0 */
 	assert_int_equal(rig_ip(r, RIG_INT, b, rig_udp4(b, "10.0.2.100", "10.0.1.100", 5200, 53, 10)), 1);
 	assert_int_equal(rig_ip(r, RIG_EXT, b, rig_udp4(b, "10.0.1.100", "10.0.2.100", 53, 5200, 10)), 1);
 	/* no names */
@@ -536,13 +538,33 @@ interfaces(void **state)
 	assert_int_equal(sync_map_if(sync_of(r->box), "em3", NULL, &err), 0);
 	forget_all();
 	/* as many unknown names as there is room for; then states bound to more of them are refused, the rest goes on */
-	for (unsigned i = 0; i < 300; i++) {
+	for (unsigned i = 0; i < 17000; i++) {
 		s = state4(9000 + i, SYNC_DIR_IN, 17, (uint16_t)(2000 + i), 53);
 		snprintf(s.ifname, sizeof(s.ifname), "x%u", i);
-		say_one(SYNC_INS, &s);
+		if (i % 5 == 0)
+			begin(SYNC_6, NULL);
+		say_state(SYNC_INS, &s, SYNC_6);
+		if (i % 5 == 4)
+			send_raw((unsigned)sync_out_close(&out), 255);
+		if (i % 50 == 49) {
+			turns(1);
+			say_ident(SYNC_UPD_REQ, s.id, PEER_ID);
+			if (i < 16000) {
+				assert_int_equal(said.n[SYNC_UPD], 1);
+				assert_string_equal(said.st[SYNC_UPD][0].ifname, s.ifname);
+			}
+		}
+		if (i % 500 == 499) {
+			assert_in_range(rig_states(r), i < 16000 ? 500 : 0, 500);
+			fp_states_flush(r->box, NULL);
+			turns(20);
+			listen_to_box();
+		}
 	}
-	assert_in_range(rig_states(r), 250, 254);
-	assert_int_equal(info().unknown_if, 300);
+	assert_int_equal(info().unknown_if, 17000);
+	strcpy(s.ifname, "x77");
+	say_one(SYNC_INS, &s);
+	assert_int_equal(rig_states(r), 1);
 	forget_all();
 }
 
@@ -724,6 +746,82 @@ split_pairs(void **state)
 	forget_all();
 }
 
+/* The peer gives way to an older one: it reads no newer records than it sends. */
+static void
+older_record(void **state)
+{
+	static const enum sync_dialect order[] = { SYNC_1500, SYNC_1400, SYNC_1301 };
+	struct sync_state s = state4(1200, SYNC_DIR_IN, 17, 5700, 53);
+
+	(void)state;
+	rig_skip_us(r, 11000000);
+	for (unsigned i = 0; i < 3; i++) {
+		begin(order[i], NULL);
+		s.id++;
+		s.key[0].port[0]++;
+		s.key[1] = s.key[0];
+		say_state(SYNC_INS, &s, order[i]);
+		send_it();
+		assert_int_equal(sync_dialect_get(sync_of(r->box)), order[i]);
+		/* what has no record says nothing about records */
+		begin(order[i], NULL);
+		assert_true(sync_out_ident(&out, SYNC_UPD_REQ, &(struct sync_ident){ s.id, PEER_ID }));
+		send_it();
+		assert_int_equal(sync_dialect_get(sync_of(r->box)), order[i]);
+		assert_int_equal(said.n[SYNC_UPD], 1);
+		assert_int_equal(said.st[SYNC_UPD][0].id, s.id);
+	}
+	forget_all();
+	rig_skip_us(r, 11000000);
+}
+
+/* Logging of every packet goes with a state wherever it goes. */
+static void
+logged(void **state)
+{
+	struct sync_state s = state4(1300, SYNC_DIR_IN, 17, 5800, 53);
+
+	(void)state;
+	s.log = POL_LOG | POL_LOG_ALL;
+	say_one(SYNC_INS, &s);
+	say_ident(SYNC_UPD_REQ, 1300, PEER_ID);
+	assert_int_equal(said.n[SYNC_UPD], 1);
+	assert_int_equal(said.st[SYNC_UPD][0].log, s.log);
+	forget_all();
+}
+
+static void
+say_number(uint32_t seq)
+{
+	struct sync_mark mk = { .slice = 5, .seq = seq };
+
+	begin(SYNC_6, NULL);
+	assert_true(sync_out_ident(&out, SYNC_INS_ACK, &(struct sync_ident){ 1, 2 }));
+	sync_out_close(&out);
+	sync_mark_write(payload, &mk);
+	send_raw((unsigned)out.len, 255);
+	turns(3);
+	listen_to_box();
+}
+
+/* A twin that begins anew begins with other numbers: nothing was lost then, and what is lost afterwards is missed. */
+static void
+reborn(void **state)
+{
+	static const uint32_t lives[] = { 1000, 0x40000000, 0x10, 0xf0000000, 0x7fffffff };
+
+	(void)state;
+	for (unsigned i = 0; i < 5; i++) {
+		uint64_t lost = info().lost;
+
+		say_number(lives[i]);
+		say_number(lives[i] + 1);
+		assert_int_equal(info().lost, lost);
+		say_number(lives[i] + 3);
+		assert_int_equal(info().lost, lost + 1);
+	}
+}
+
 static int
 fresh(void **state)
 {
@@ -740,7 +838,8 @@ main(void)
 		cmocka_unit_test_setup(stale, fresh), cmocka_unit_test_setup(unknown, fresh), cmocka_unit_test_setup(refused, fresh),
 		cmocka_unit_test_setup(full_table, fresh), cmocka_unit_test_setup(interfaces, fresh), cmocka_unit_test_setup(acknowledged, fresh),
 		cmocka_unit_test_setup(extras, fresh), cmocka_unit_test_setup(rules, fresh), cmocka_unit_test_setup(ipv6, fresh),
-		cmocka_unit_test_setup(split_pairs, fresh),
+		cmocka_unit_test_setup(split_pairs, fresh), cmocka_unit_test_setup(older_record, fresh),
+		cmocka_unit_test_setup(logged, fresh), cmocka_unit_test_setup(reborn, fresh),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

@@ -287,12 +287,33 @@ link_busy(void **state)
 	settle();
 }
 
+/* A cable (a tunnel) whose packets hold one state each: the two of a connection go one by one. */
+static void
+small_mtu(void **state)
+{
+	struct fp_err err;
+
+	(void)state;
+	assert_int_equal(sync_mtu(sync_of(r->box), 420, &err), 0);
+	settle();
+	open_tcp(4901);
+	settle();
+	assert_int_equal(seen.n[SYNC_INS], 2);
+	assert_int_equal(seen.ins[0].direction + seen.ins[1].direction, 3);
+	tcp(RIG_INT, 4901, FP_TH_ACK | FP_TH_PUSH, 1001, 5001, 100);
+	settle();
+	assert_in_range(seen.n[SYNC_UPD_C], 2, 4);
+	assert_int_equal(sync_mtu(sync_of(r->box), 1500, &err), 0);
+	fp_states_flush(r->box, NULL);
+	settle();
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(life_of_a_connection), cmocka_unit_test(maxupd), cmocka_unit_test(annihilation),
-		cmocka_unit_test(no_sync), cmocka_unit_test(flush_is_one_clear), cmocka_unit_test(link_busy),
+		cmocka_unit_test(no_sync), cmocka_unit_test(flush_is_one_clear), cmocka_unit_test(link_busy), cmocka_unit_test(small_mtu),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);
