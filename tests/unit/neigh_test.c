@@ -593,6 +593,102 @@ lists(void **state)
 	assert_null(strstr(text, "fd00"));
 }
 
+/* Addresses of a virtual host: answered with its MAC by who is MASTER, else in silence; never claimed by this box. */
+static void
+shared_addresses(void **state)
+{
+	static const uint8_t vmac[6] = { 0, 0, 0x5e, 0, 1, 7 };
+	struct fp_vhids *v;
+	struct fp_nd nd;
+	struct fp_arp a;
+
+	OK(fp_if_shared_add(box, "ext0", "10.0.0.254/24", 7, &err));
+	OK(fp_if_shared_add(box, "ext0", "fd00::fe/64", 7, &err));
+	OK(fp_if_shared_add(box, "int0", "10.0.9.254/24", 7, &err));
+	assert_int_equal(n_sent, 0);
+	assert_int_equal(fp_if_addr_del(box, "ext0", "10.0.0.254/24", &err), -EBUSY);
+	OK(fp_if_shared_add(box, "vlan5", "10.5.0.254/24", 7, &err));
+	assert_int_equal(fp_if_destroy(box, "vlan5", &err), -EBUSY);
+	OK(fp_if_shared_del(box, "vlan5", "10.5.0.254/24", 7, &err));
+	OK(fp_if_destroy(box, "vlan5", &err));
+	v = fp_net_if_by_name(box, "ext0")->vhids;
+	assert_non_null(v);
+
+	/* BACKUP */
+	arp_in("ext0", FP_ARP_REQUEST, mac_a, "10.0.0.7", "10.0.0.254");
+	nd_in("ext0", FP_ND_NS, 0, mac_a, "fd00::7", NULL, "fd00::fe", true);
+	nd_in("ext0", FP_ND_NS, 0, mac_a, "::", NULL, "fd00::fe", false);
+	assert_int_equal(n_sent, 0);
+	/* the master announces them, a FreeBSD box even with its own MAC: no conflict, nothing said */
+	arp_in("ext0", FP_ARP_REQUEST, vmac, "10.0.0.254", "10.0.0.254");
+	arp_in("ext0", FP_ARP_REPLY, mac_b, "10.0.0.254", "10.0.0.254");
+	nd_in("ext0", FP_ND_NA, FP_NA_OVERRIDE, vmac, "fd00::fe", "ff02::1", "fd00::fe", true);
+	assert_int_equal(n_sent, 0);
+	assert_int_equal(count(FP_AC_ARP_CONFLICT) + count(FP_AC_ND_CONFLICT), 0);
+	/* asks with its own addresses, the shared ones are the last resort; as nobody when that is all there is */
+	miss("ext0", "10.0.0.99", 1);
+	assert_memory_equal(sent_arp(0, bcast).spa, addr("10.0.0.1"), 4);
+	miss("int0", "10.0.9.99", 1);	/* of the network of a shared one alone */
+	assert_true(fp_arp_parse(&a, sent_frame(1) + 14, FP_ARP_LEN));
+	assert_memory_equal(a.spa, addr("10.0.1.1"), 4);
+
+	OK(fp_if_addr_del(box, "int0", "10.0.1.1/24", &err));
+	miss("int0", "10.0.9.98", 1);
+	assert_true(fp_arp_parse(&a, sent_frame(2) + 14, FP_ARP_LEN));
+	assert_memory_equal(a.spa, "\0\0\0\0", 4);
+	assert_memory_not_equal(a.sha, vmac, 6);
+
+	/* MASTER */
+	sent_free();
+	fp_vhid_set(v->live, 7, true);
+	arp_in("ext0", FP_ARP_REQUEST, mac_a, "10.0.0.7", "10.0.0.254");
+	assert_int_equal(n_sent, 1);
+	assert_memory_equal(sent_frame(0), mac_a, 6);
+	assert_memory_equal(sent_frame(0) + 6, vmac, 6);
+	assert_true(fp_arp_parse(&a, sent_frame(0) + 14, FP_ARP_LEN));
+	assert_int_equal(a.op, FP_ARP_REPLY);
+	assert_memory_equal(a.sha, vmac, 6);
+	assert_memory_equal(a.spa, addr("10.0.0.254"), 4);
+	nd_in("ext0", FP_ND_NS, 0, mac_a, "fd00::7", NULL, "fd00::fe", true);
+	assert_int_equal(n_sent, 2);
+	nd = sent_nd(1, mac_a);
+	assert_memory_equal(sent_frame(1) + 6, vmac, 6);
+	assert_memory_equal(nd.lladdr, vmac, 6);
+	/* its own address is answered as ever; other vhids and the other port are not MASTER by this */
+	arp_in("ext0", FP_ARP_REQUEST, mac_a, "10.0.0.7", "10.0.0.1");
+	assert_memory_equal(sent_arp(2, mac_a).sha, own_mac, 6);
+	arp_in("int0", FP_ARP_REQUEST, mac_a, "10.0.9.7", "10.0.9.254");
+	assert_int_equal(n_sent, 3);
+
+	/* and BACKUP again, from the next question on */
+	fp_vhid_set(v->live, 7, false);
+	arp_in("ext0", FP_ARP_REQUEST, mac_a, "10.0.0.7", "10.0.0.254");
+	assert_int_equal(n_sent, 3);
+	OK(fp_if_shared_del(box, "ext0", "10.0.0.254/24", 7, &err));
+}
+
+/* Frames to a virtual MAC. */
+static void
+virtual_macs(void **state)
+{
+	const uint8_t vmac[6] = { 0, 0, 0x5e, 0, 1, 7 }, other[6] = { 0, 0, 0x5e, 0, 1, 8 }, near_[6] = { 0, 0, 0x5e, 0, 2, 7 };
+	const struct fp_ifnet *i = &fp_conf(box)->ifs[ifid("ext0")];
+
+	assert_true(fp_if_is_mine(i, own_mac));
+	assert_false(fp_if_is_mine(i, vmac));
+	OK(fp_if_shared_add(box, "ext0", "10.0.0.254/24", 7, &err));
+	i = &fp_conf(box)->ifs[ifid("ext0")];
+	assert_false(fp_if_is_mine(i, vmac));
+	fp_vhid_set(i->vhids->takes, 7, true);
+	assert_true(fp_if_is_mine(i, vmac));
+	assert_false(fp_if_is_mine(i, other));
+	assert_false(fp_if_is_mine(i, near_));
+	assert_false(fp_if_is_mine(i, mac_a));
+	assert_true(fp_if_is_mine(i, own_mac));
+	fp_vhid_set(i->vhids->takes, 7, false);
+	assert_false(fp_if_is_mine(i, vmac));
+}
+
 int
 main(void)
 {
@@ -608,6 +704,8 @@ main(void)
 		cmocka_unit_test_setup_teardown(l2_output, neigh_setup, teardown),
 		cmocka_unit_test_setup_teardown(announces, neigh_setup, teardown),
 		cmocka_unit_test_setup_teardown(lists, neigh_setup, teardown),
+		cmocka_unit_test_setup_teardown(shared_addresses, neigh_setup, teardown),
+		cmocka_unit_test_setup_teardown(virtual_macs, neigh_setup, teardown),
 	};
 
 	eal_start();
