@@ -24,6 +24,8 @@ fp_neigh_foreach(struct fp_box *box, uint8_t af, int (*cb)(void *arg, const stru
 			memcpy(o.addr, net->ifs[k].addrs[a].addr.b, 16);
 			o.complete = o.permanent = true;
 			memcpy(o.mac, net->ifs[k].mac.addr_bytes, 6);
+			if (net->ifs[k].addrs[a].vhid != 0) /* shared: with the virtual MAC, whoever has it now */
+				memcpy(o.mac, (const uint8_t[]){ 0, 0, 0x5e, 0, 1, net->ifs[k].addrs[a].vhid }, 6);
 			memcpy(o.ifname, net->ifs[k].name, sizeof(o.ifname));
 			o.state = 'R';
 			ret = cb(arg, &o);
