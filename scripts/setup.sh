@@ -12,7 +12,7 @@ cd "$(dirname "$0")/.." || exit 1
 
 build_packages="build-essential meson ninja-build pkg-config libdpdk-dev dpdk libnuma-dev libcmocka-dev libmd-dev libssl-dev bison flex
 	clang libclang-rt-14-dev"
-test_packages="ca-certificates curl dpdk-dev ethtool iperf3 iproute2 iputils-ping jq procps python3 python3-scapy spin tcpdump traceroute ucarp"
+test_packages="ca-certificates curl dpdk-dev ethtool gnuplot-nox iperf3 iproute2 iputils-ping jq procps python3 python3-scapy spin tcpdump traceroute ucarp"
 
 say() { echo "setup: $*"; }
 die() { echo "setup: $*" >&2; exit 1; }
