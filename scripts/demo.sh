@@ -25,6 +25,7 @@ while [ $# -gt 0 ]; do
 	esac
 	shift
 done
+[ "$(id -u)" = 0 ] || { echo "demo: must run as root: sudo $0" >&2; exit 1; }
 cd "$(dirname "$0")/.." || exit 1
 scripts/setup.sh || exit 1
 
@@ -208,7 +209,7 @@ pids="$pids $!"
 read -r first last <<<"$($python -c 'import os; c = sorted(os.sched_getaffinity(0)); print(c[0], c[-1])')"
 # Huge pages when there are enough for both, and for what a killed box leaves until it is started again.
 memory="--no-huge --no-shconf -m 512"
-[ "$(awk '/^HugePages_Free:/ { free = $2 } /^Hugepagesize:/ { size = $2 } END { print int(free * size / 1024) }' /proc/meminfo)" -lt 900 ] ||
+[ "$(awk '/^HugePages_Free:/ { free = $2 } /^Hugepagesize:/ { size = $2 } END { print int(free * size / 1024) }' /proc/meminfo)" -lt 500 ] ||
 	memory=
 # Boxes have cores of their own; where they have to share, this is what comes nearest. A box that is kept waiting for tens of
 # milliseconds is taken for dead by the other.
