@@ -319,7 +319,7 @@ ctl b show carp | grep -E 'twinctl|box:|MASTER' || bad "box b is not master"
 downloaded
 gaps crash "$crashed" crash
 tell "Gap as the client saw it: ${probe_gap-?} ms in a probe of 1000 datagrams a second, of which $crash_lost of $crash_sent were lost;"
-tell "${tcp_gap-?} ms in the TCP stream, whose sender waits 200 ms before it repeats what was lost."
+tell "${tcp_gap-?} ms in the TCP stream, whose sender may wait 200 ms before it repeats what was lost."
 tell "(Before the crash the longest silences were ${probe_before-?} and ${tcp_before-?} ms.)"
 crash_gap=${probe_gap-?}
 crash_title="kill -9 of the active box: ${probe_gap-?} ms without an answer, ${tcp_gap-?} ms without TCP data"
