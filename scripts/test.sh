@@ -70,8 +70,10 @@ asan() {
 
 # Address space randomisation beyond what gcc 12's ThreadSanitizer can map is switched off for its programs.
 tsan() {
-	build tsan build-tsan "tests/unit/table_stress_test" -- -Dbuildtype=debugoptimized -Db_sanitize=thread -Db_lundef=false &&
-		run tsan build-tsan --wrapper 'setarch -R' --timeout-multiplier 6 table_stress
+	build tsan build-tsan "tests/unit/table_stress_test tests/unit/sync_stress_test" -- \
+		-Dbuildtype=debugoptimized -Db_sanitize=thread -Db_lundef=false &&
+		TWINPATH_STRESS_SEC=${TWINPATH_STRESS_SEC-15} run tsan build-tsan --wrapper 'setarch -R' --timeout-multiplier 6 \
+			table_stress sync_stress
 }
 
 if [ $# = 0 ]; then
