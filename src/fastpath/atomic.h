@@ -20,9 +20,15 @@
 #define fp_store_rel(p, v) __atomic_store_n((p), (v), __ATOMIC_RELEASE)
 #define fp_swap(p, v) __atomic_exchange_n((p), (v), __ATOMIC_ACQ_REL)
 
-/* Compare and swap of a 32- or 64-bit word, sequentially consistent; true when *p was old and is now new. */
+/* Compare and swap of a word of 8, 32 or 64 bits, sequentially consistent; true when *p was old and is now new. */
 static inline bool
 fp_cas64(uint64_t *p, uint64_t old, uint64_t new)
+{
+	return __atomic_compare_exchange_n(p, &old, new, false, __ATOMIC_SEQ_CST, __ATOMIC_ACQUIRE);
+}
+
+static inline bool
+fp_cas8(uint8_t *p, uint8_t old, uint8_t new)
 {
 	return __atomic_compare_exchange_n(p, &old, new, false, __ATOMIC_SEQ_CST, __ATOMIC_ACQUIRE);
 }

@@ -23,6 +23,7 @@
 
 #include "box_priv.h"
 #include "burst.h"
+#include "events.h"
 #include "rules.h"
 
 RTE_LOG_REGISTER(fp_log_box, twinpath.box, NOTICE);
@@ -328,6 +329,8 @@ fp_box_destroy(struct fp_box *box)
 		fp_worker_destroy(box->workers[i]);
 		box->workers[i] = NULL;
 	}
+	box->n_workers = 0;
+	fp_events_fini(box);
 	/* No readers are left: the grace period is over for all. Twice: taking down defers too. */
 	if (box->priv != NULL)
 		dq_reclaim(box, UINT32_MAX, true);

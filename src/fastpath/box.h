@@ -225,7 +225,7 @@ struct fp_worker {	/* Owner of all fields: this worker, unless said otherwise. *
 	struct fp_tokens icmp_limit[2];	/* make.c: errors of forwarding, answers of rules */
 	void *call_state;		/* worker.c */
 	uint32_t state_id_counter;
-	uint32_t half_open;
+	uint32_t half_open;		/* read by others: changed by fp_half_open_add() */
 	uint32_t scan_budget_frac;
 	uint64_t scan_last_us;
 	bool purge_pending;		/* a half was marked: look soon */
@@ -242,6 +242,7 @@ struct fp_worker {	/* Owner of all fields: this worker, unless said otherwise. *
 #define FP_HIST_BACKLOG 6
 
 static inline void fp_count(uint64_t *c, uint64_t n) { __atomic_store_n(c, __atomic_load_n(c, __ATOMIC_RELAXED) + n, __ATOMIC_RELAXED); }
+static inline void fp_half_open_add(struct fp_worker *w, int n) { __atomic_store_n(&w->half_open, w->half_open + (uint32_t)n, __ATOMIC_RELAXED); }
 static inline void fp_reason(struct fp_worker *w, uint32_t r) { if (r < FP_R_MAX) fp_count(&w->cnt.reasons[r], 1); }
 void fp_drop(struct fp_worker *w, struct rte_mbuf *m, enum fp_drop why); /* counts, tells monitors, frees */
 static inline uint64_t

@@ -36,6 +36,17 @@ fp_events_worker_fini(struct fp_worker *w)
 	w->events = NULL;
 }
 
+void
+fp_events_fini(struct fp_box *box)
+{
+	struct subscribers *s = box->events;
+
+	while (s != NULL && s->first != NULL)
+		fp_events_unsubscribe(box, s->first->id);
+	free(s);
+	box->events = NULL;
+}
+
 static struct fp_event *
 slot(struct fp_worker *w)
 {
@@ -112,7 +123,8 @@ fp_events_subscribe(struct fp_box *box, unsigned kinds_mask, void (*cb)(void *ar
 	struct subscriber *n = calloc(1, sizeof(*n));
 
 	if (s == NULL)
-		s = box->events = calloc(1, sizeof(*s));
+		/* workers only ask whether it is there; it stays while the box lives */
+		__atomic_store_n(&box->events, s = calloc(1, sizeof(*s)), __ATOMIC_RELAXED);
 	if (s == NULL || n == NULL) {
 		free(n);
 		return -ENOMEM;

@@ -20,6 +20,7 @@ struct fp_event_ring {
 
 int fp_events_worker_init(struct fp_worker *w);
 void fp_events_worker_fini(struct fp_worker *w);
+void fp_events_fini(struct fp_box *box);	/* workers are gone */
 void fp_event_state_slow(struct fp_worker *w, const struct fp_state *st, int half, enum fp_event_kind kind);
 void fp_event_drop_slow(struct fp_worker *w, const struct rte_mbuf *m, enum fp_drop why);
 

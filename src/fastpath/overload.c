@@ -83,7 +83,7 @@ flush_record(struct fp_state *st, void *arg)
 		if (st->halves == FP_HALVES_BOTH)
 			st = fp_state_part(f->w, st, half) ?: st;
 		if (fp_state_half_open(st))
-			f->w->half_open -= st->halves == FP_HALVES_BOTH ? 2 : 1;
+			fp_half_open_add(f->w, st->halves == FP_HALVES_BOTH ? -2 : -1);
 		st->peer[0].state = st->peer[1].state = FP_TCPS_CLOSED;
 		fp_state_purge(f->w, st, half);
 		f->n++;

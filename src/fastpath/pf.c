@@ -164,7 +164,7 @@ fp_pf_part(struct pf_ctx *c)
 	other->last_sec = c->before.last_sec;
 	other->timeout = c->before.timeout;
 	if (fp_state_half_open(other) && !fp_state_half_open(c->st))
-		c->w->half_open++;
+		fp_half_open_add(c->w, 1);
 	fp_count(&c->w->cnt.totals[FP_T_UNCOUPLED], 1);
 }
 
@@ -222,7 +222,7 @@ track_tcp(struct pf_ctx *c)
 	fp_tcp_seg_read(&seg, th, p->l4_hlen, p->ip_len - p->l4_off - p->l4_hlen);
 	v = fp_pf_tcp_step(c, &seg, &o);
 	if (was_half_open && !fp_state_half_open(st))
-		w->half_open -= halves;
+		fp_half_open_add(w, -(int)halves);
 	if (v == FP_V_NO_STATE) {	/* each pass finds out for itself: a new connection on the addresses and ports of a finished one */
 		fp_state_remove(w, st, c->half);
 		c->joint = false;

@@ -291,10 +291,11 @@ bound_to(const struct pf_ctx *c)
 static void
 half_init(struct pf_ctx *c, struct fp_state *st, int half)
 {
-	st->id[half] = next_id(c->w, st);
+	/* published already, perhaps: the sync thread may still look for a half that was here before */
+	fp_store(&st->id[half], next_id(c->w, st));
 	st->rule[half] = c->rt->rule->uid;
 	st->ifid[half] = bound_to(c);
-	st->hflags[half] = half_flags(c);
+	fp_store(&st->hflags[half], half_flags(c));
 	if (st->ifid[half] != FP_IFID_ALL || st->hflags[half] & (FP_HF_SLOPPY | FP_HF_SCRUB_TCP | FP_HF_LOG_ALL))
 		fp_state_flags_set(st, FP_SF_SLOW); /* may be published already */
 }
@@ -438,7 +439,7 @@ fp_pf_create(struct pf_ctx *c)
 made:
 	c->rev = false;
 	if (fp_state_half_open(c->st))
-		w->half_open++;
+		fp_half_open_add(w, 1);
 	__atomic_fetch_add(&c->rt->states_cur, 1, __ATOMIC_RELAXED);
 	__atomic_fetch_add(&c->rt->states_total, 1, __ATOMIC_RELAXED);
 	fp_count(&w->cnt.totals[FP_T_STATE_INSERTS], 1);

@@ -209,7 +209,7 @@ fp_pf_synproxy_start(struct pf_ctx *c)
 
 	fp_synproxy_start(c->st, x, mss, fp_random(c->w) >> 32, &o);
 	if (was_half_open && !fp_state_half_open(c->st))
-		c->w->half_open--;
+		fp_half_open_add(c->w, -1);
 	for (unsigned i = 0; i < o.n; i++)
 		send_proxy(c->w, c->st, 0, &o.seg[i], c->ifp);
 	fp_reason(c->w, FP_R_SYNPROXY);
@@ -408,7 +408,7 @@ fp_pf_syncookie_answer(struct pf_ctx *c)
 		sub.st->flags |= FP_SF_SLOW;
 		fp_synproxy_cookie(sub.st, x, &seg, &o);
 		if (was_half_open && !fp_state_half_open(sub.st))
-			w->half_open--;
+			fp_half_open_add(w, -1);
 		c->st = sub.st;
 		c->half = sub.half;
 		c->rev = false;

@@ -34,7 +34,7 @@ take_deal(struct fp_worker *w, void *arg)
 	fp_worker_tx_flush(w);
 	for (unsigned i = 0; i < FP_MAX_PORTS; i++) {
 		w->tx[i].queue = d->tx[i].queue;
-		w->tx[i].owner = d->tx[i].owner;
+		__atomic_store_n(&w->tx[i].owner, d->tx[i].owner, __ATOMIC_RELAXED); /* the sync thread looks at worker 0's */
 		w->tx[i].sw = d->tx[i].sw;
 	}
 	w->rx = d->rx;

@@ -20,6 +20,7 @@
 #include <rte_malloc.h>
 
 #include "parse.h"
+#include "atomic.h"
 #include "reass.h"
 #include "siphash.h"
 
@@ -165,7 +166,7 @@ piece_put(struct fp_reass *r, uint32_t i)
 	r->pieces[i].m = NULL;
 	r->pieces[i].next = r->free_piece;
 	r->free_piece = i;
-	r->held--;
+	fp_store(&r->held, r->held - 1);
 	return m;
 }
 
@@ -459,7 +460,7 @@ input(struct fp_reass *r, struct fp_pkt *p, const struct key *k, struct piece *n
 	}
 	pi = r->free_piece;
 	r->free_piece = r->pieces[pi].next;
-	r->held++;
+	fp_store(&r->held, r->held + 1);
 	r->pieces[pi] = *n;
 	if (!piece_link(r, q, pi, prev)) {
 		piece_put(r, pi);
@@ -543,7 +544,7 @@ fp_reass_lost(struct fp_reass *r, unsigned *by_limit, unsigned *by_overlap)
 unsigned
 fp_reass_held(const struct fp_reass *r)
 {
-	return r->held;
+	return fp_load(&r->held);
 }
 
 /* ---- setup */

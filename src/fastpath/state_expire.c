@@ -97,7 +97,7 @@ fp_state_remove(struct fp_worker *w, struct fp_state *st, int half)
 	if (st->hflags[half] & FP_HF_SRC_NODE)
 		fp_srcnode_state_gone(w, st, half);
 	if (fp_state_half_open(st))
-		w->half_open--;
+		fp_half_open_add(w, -1);
 	__atomic_fetch_sub(&rt->states_cur, 1, __ATOMIC_RELEASE);
 	fp_count(&w->cnt.totals[FP_T_STATE_REMOVALS], 1);
 	fp_event_state(w, st, half, FP_EV_STATE_DEL);

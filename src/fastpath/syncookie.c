@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#include "fastpath/atomic.h"
+
 #define CB_PARITY 0x01
 #define CB_WSCALE_SHIFT 2
 #define CB_MSS_SHIFT 5
@@ -87,7 +89,7 @@ static void
 new_key(struct fp_syncookie *sc, uint32_t now_sec, fp_syncookie_random random, void *arg)
 {
 	sc->parity ^= 1;
-	sc->inflight[sc->parity] = 0;
+	fp_store(&sc->inflight[sc->parity], 0);
 	sc->key[sc->parity][0] = random(arg);
 	sc->key[sc->parity][1] = random(arg);
 	sc->keyed = 1;
@@ -155,7 +157,7 @@ fp_syncookie_make(struct fp_syncookie *sc, const struct fp_syncookie_flow *flow,
 		wscale_index--;
 	cookie = (uint8_t)(mss_index << CB_MSS_SHIFT | wscale_index << CB_WSCALE_SHIFT | sc->parity);
 	hash = mac(sc, flow, flow->seq, cookie);
-	sc->inflight[sc->parity]++;
+	fp_store(&sc->inflight[sc->parity], sc->inflight[sc->parity] + 1);
 	return (hash & 0xffffff00) | (cookie ^ hash >> 24);
 }
 
@@ -171,7 +173,7 @@ fp_syncookie_check(struct fp_syncookie *sc, const struct fp_syncookie_flow *flow
 		return false;
 	if ((mac(sc, flow, seq, cookie) ^ iss) & 0xffffff00)
 		return false;
-	sc->inflight[cookie & CB_PARITY]--;
+	fp_store(&sc->inflight[cookie & CB_PARITY], sc->inflight[cookie & CB_PARITY] - 1);
 	syn->seq = seq;
 	syn->iss = iss;
 	syn->mss = mss_table[cookie >> CB_MSS_SHIFT & CB_INDEX];

@@ -27,7 +27,7 @@ enum fp_syncookie_mode { FP_SYNCOOKIE_NEVER = 0, FP_SYNCOOKIE_ALWAYS = 1, FP_SYN
 
 struct fp_syncookie {
 	uint64_t key[2][2];	/* by parity */
-	uint32_t inflight[2];	/* cookies sent and not answered, by parity of their key */
+	uint32_t inflight[2];	/* cookies sent and not answered, by parity of their key; others read them */
 	uint32_t rotate_sec;	/* when the key is changed next, while active or anything is in flight */
 	uint8_t parity;		/* of the key in use */
 	uint8_t active;

@@ -112,9 +112,11 @@ static inline struct fp_state *fp_table_record(const struct fp_table *t, uint32_
 uint32_t fp_table_index(const struct fp_table *t, const struct fp_state *st);
 /*
  * Is a published record there, and not freed yet? For who kept an index over quiescent reports: what lies there may be free,
- * or a record that the other inserter is just filling. Owner; after that, compare names.
+ * or a record that the other inserter is just filling. After that, compare names. Owner, and sync lcore: until its next
+ * quiescent report the record is not freed.
  */
 bool fp_table_live(const struct fp_table *t, uint32_t index);
+void fp_table_prefetch_live(const struct fp_table *t, uint32_t index); /* an index that was a record's once */
 /* Was a record ever at this index? For numbers that come from elsewhere: fp_table_record() takes any other on trust. */
 bool fp_table_index_valid(const struct fp_table *t, uint32_t index);
 

@@ -86,7 +86,13 @@ fp_table_live(const struct fp_table *t, uint32_t index)
 {
 	uint32_t class = index >> FP_CLASS_SHIFT, nr = index & FP_CLASS_SLOT;
 
-	return class < FP_CLASSES && nr < t->pool[class].capacity && fp_load_acq(&t->live[class][nr]) != 0; /* pairs with publishing */
+	return class < FP_CLASSES && nr < t->pool[class].capacity && fp_load_acq(&t->live[class][nr]) == FP_LIVE; /* pairs with publishing */
+}
+
+void
+fp_table_prefetch_live(const struct fp_table *t, uint32_t index)
+{
+	__builtin_prefetch(&t->live[index >> FP_CLASS_SHIFT][index & FP_CLASS_SLOT], 0, 3);
 }
 
 uint64_t
@@ -112,7 +118,8 @@ fp_table_candidate_chain(const struct fp_table *t, uint64_t hash)
 	for (; b != NULL; b = fp_bucket_next(t, b)) {
 		m = fp_bucket_match(b, fp_hash_sig(hash));
 		if (m != 0)
-			return (uint32_t)fp_load(&b->slot[__builtin_ctz(m)]);
+			/* acquire: pairs with the publishing compare-and-swap */
+			return (uint32_t)fp_load_acq(&b->slot[__builtin_ctz(m)]);
 	}
 	return FP_STATE_NONE;
 }
@@ -400,6 +407,7 @@ fp_table_insert(struct fp_table *t, struct fp_state *st, uint64_t hash, bool by_
 	uint32_t *halves = by_sync ? &t->sync_halves : &t->halves, *records = by_sync ? &t->sync_records : &t->records;
 	uint16_t flags = st->flags & (uint16_t)~FP_SF_BOUND;
 	struct fp_state *dummy;
+	uint8_t *live;
 	int rc;
 
 	if (n == 0)
@@ -422,9 +430,13 @@ fp_table_insert(struct fp_table *t, struct fp_state *st, uint64_t hash, bool by_
 		fp_store(records, *records - 1);
 		return rc;
 	}
-	/* only now: a walk must not see what may still lose. Cleared when the record is freed, which waits for us */
+	/* only now: a walk must not see what may still lose. Release: pairs with table_scan.c and fp_table_live() */
 	index = fp_table_index(t, st);
-	fp_store_rel(&t->live[index >> FP_CLASS_SHIFT][index & FP_CLASS_SLOT], 1); /* pairs with table_scan.c */
+	live = &t->live[index >> FP_CLASS_SHIFT][index & FP_CLASS_SLOT];
+	if (!by_sync)
+		fp_store_rel(live, FP_LIVE);
+	else /* the owner may have found it and removed it again by now */
+		fp_cas8(live, FP_NOT_LIVE, FP_LIVE);
 	return 0;
 }
 
@@ -604,6 +616,7 @@ void
 fp_table_remove_half(struct fp_table *t, struct fp_state *st, int half)
 {
 	uint8_t left = st->halves & (uint8_t)~(1u << half);
+	uint32_t index;
 
 	if (left == st->halves)
 		return;
@@ -614,9 +627,12 @@ fp_table_remove_half(struct fp_table *t, struct fp_state *st, int half)
 		return;
 	fp_state_ext_drop(t, st);
 	fp_state_flags_set(st, FP_SF_DEAD);
+	index = fp_table_index(t, st);
+	/* before the grace period begins: who sees it live within a turn has it until the end of that turn */
+	fp_store(&t->live[index >> FP_CLASS_SHIFT][index & FP_CLASS_SLOT], FP_DYING);
 	index_remove(t, st);
 	fp_store(&t->records, t->records - 1);
-	fp_table_retire(t, fp_table_index(t, st));
+	fp_table_retire(t, index);
 }
 
 int
@@ -694,7 +710,7 @@ fp_state_uncouple(struct fp_table *t, struct fp_state *st, int half)
 	if (insert_owner(t, n, fp_state_hash(t, st), st, &other) != 0)
 		goto free_ext;
 	fp_store(&t->records, t->records + 1);
-	fp_store_rel(&t->live[class][nr], 1);
+	fp_store_rel(&t->live[class][nr], FP_LIVE);
 	/* release: pairs with states_collide() */
 	fp_store_rel(&st->halves, (uint8_t)(st->halves & ~bit));
 	return n;

@@ -53,6 +53,9 @@ struct fp_pool {
 	uint32_t sync[FP_POOL_SYNC]; /* [S] */
 };
 
+/* fp_table.live: free or being filled; published; removed, waits for its grace period. Zero is free: pages come so. */
+enum { FP_NOT_LIVE, FP_LIVE, FP_DYING };
+
 /* Records and overflow buckets that wait; linked through the items. Number: record index, or FP_DEAD_BUCKET | bucket. */
 #define FP_DEAD_BUCKET (3u << FP_CLASS_SHIFT)
 struct fp_dead_list {
@@ -62,7 +65,7 @@ struct fp_dead_list {
 struct fp_table {
 	struct fp_table_view view;	/* [I] must be first */
 	struct rte_rcu_qsbr *qs;	/* [I] */
-	uint8_t *live[FP_CLASSES];	/* [O S] per slot: 1 = published; set by the inserter, cleared by the owner when freed */
+	uint8_t *live[FP_CLASSES];	/* [O S] per slot: FP_LIVE by the inserter when published, then by the owner the others */
 	struct fp_region index_mem, live_mem[FP_CLASSES], ext_mem;
 	size_t self_size;
 	uint32_t max_states;		/* control thread, relaxed */

@@ -46,7 +46,7 @@ dead_free(struct fp_table *t, uint32_t nr)
 		fp_pool_put(&t->over, slot);
 		return;
 	}
-	fp_store(&t->live[class][slot], 0);
+	fp_store(&t->live[class][slot], FP_NOT_LIVE);
 	fp_pool_put(&t->pool[class], slot);
 }
 
@@ -152,7 +152,7 @@ walk(struct fp_table *t, uint32_t cursor, struct budget *left, void (*cb)(struct
 				__builtin_prefetch(fp_table_record(t, class << FP_CLASS_SHIFT | (i + SCAN_AHEAD)), 0, 3);
 			st = fp_table_record(t, class << FP_CLASS_SHIFT | i);
 			/* acquire: pairs with the inserter's release, the record is complete */
-			if (fp_load_acq(&live[i++]) && !(fp_load(&st->flags) & FP_SF_DEAD)) {
+			if (fp_load_acq(&live[i++]) == FP_LIVE && !(fp_load(&st->flags) & FP_SF_DEAD)) {
 				cb(st, arg);
 				left->records--;
 			}

@@ -40,7 +40,7 @@ void
 fp_drop(struct fp_worker *w, struct rte_mbuf *m, enum fp_drop why)
 {
 	fp_count(&w->cnt.drops[why], 1);
-	if (unlikely(w->box->events != NULL))
+	if (unlikely(__atomic_load_n(&w->box->events, __ATOMIC_RELAXED) != NULL))
 		fp_events_drop(w, m, why);
 	rte_pktmbuf_free(m);
 }
@@ -504,7 +504,7 @@ fp_main_tx(struct fp_box *box, struct rte_mbuf *m)
 		fp_main_drop(box, m, FP_D_TX_DOWN);
 		return;
 	}
-	owner = box->workers[0]->tx[m->port].owner; /* main wrote it */
+	owner = __atomic_load_n(&box->workers[0]->tx[m->port].owner, __ATOMIC_RELAXED); /* take_deal() writes it there */
 	if (owner == FP_TXQ_NONE) {
 		fp_main_drop(box, m, FP_D_TX_DOWN);
 		return;
@@ -677,6 +677,9 @@ fp_worker_stop_all(struct fp_box *box)
 			leave(w);
 		else
 			rte_eal_wait_lcore(w->lcore);
+		/* Pairs with the release in leave(): all that the worker wrote is ours now. It has left, so this is no loop. */
+		while (__atomic_load_n(&w->running, __ATOMIC_ACQUIRE))
+			rte_pause();
 		w->ctl->launched = false;
 	}
 }

@@ -285,7 +285,7 @@ update_record(struct fp_worker *w, struct sync_slice *sl, struct fp_state *st, c
 	}
 	res = sync_merge(st, m->peer, m->timeout, w->now_sec);
 	if (was_half_open && !fp_state_half_open(st))
-		w->half_open -= (uint32_t)__builtin_popcount(st->halves);
+		fp_half_open_add(w, -__builtin_popcount(st->halves));
 	if (st->key.proto == IPPROTO_TCP && peer_scrubbed(m))
 		merge_scrub(w, st, m, res);
 	for (int i = 0; i < 2; i++)
@@ -400,10 +400,10 @@ join(struct fp_worker *w, struct sync_slice *sl, struct fp_state *st, int half)
 
 	if (m == NULL)
 		return false;
-	m->id[half] = st->id[half];
+	fp_store(&m->id[half], st->id[half]); /* the sync thread may still look for a half that was here before */
 	m->rule[half] = st->rule[half];
 	m->ifid[half] = st->ifid[half];
-	m->hflags[half] = st->hflags[half];
+	fp_store(&m->hflags[half], st->hflags[half]);
 	if (fp_table_add_half(w->table, m, half) != 0)
 		return false;
 	fp_sync_pos_set(m, half, pos);

@@ -104,7 +104,7 @@ finish(struct bulk *b, const char *failure)
 static void
 wait_for_link(struct sync_thread *t, struct bulk *b)
 {
-	b->tries = 0;
+	fp_store(&b->tries, 0);
 	b->deadline_us = t->now_us + LINK_WAIT_US;
 	set_state(b, B_START);
 }

@@ -197,7 +197,9 @@ struct sync_thread {			/* owner: the sync thread */
 	struct sync_hist lag;
 	uint32_t seq;			/* of what this thread sends */
 	uint64_t heard_us;		/* last valid packet; 0 never; read by main */
-	uint8_t heard_af, heard[16];
+	uint32_t heard_seq;		/* of the next two, which main reads: odd while they change; all with release and acquire */
+	uint64_t heard[2];		/* address, as it came, zeros behind */
+	uint8_t heard_af;
 	bool twin;
 	void *receive;			/* receive.c's own: idmap, requests waiting, batches to workers, sequences of the peer's slices */
 	void *bulk;			/* bulk.c's own */

@@ -45,7 +45,7 @@ sync_twin_ident(const uint8_t *payload, size_t len)
 		for (int i = 0; i < 4; i++)
 			h[i] = rte_hash_crc_8byte(v[i], h[i]);
 	}
-	h[0] = rte_hash_crc(payload, len, h[0]);
+	h[0] = rte_hash_crc(memcpy(v, payload, len), len, h[0]);
 	for (int i = 1; i < 4; i++)
 		h[0] = rte_hash_crc_4byte(h[i], h[0]);
 	return (uint16_t)(h[0] ^ h[0] >> 16);

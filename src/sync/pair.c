@@ -787,7 +787,8 @@ judge(struct sync *s, struct sync_info *o)
 	/* A twin shows that it lives every heartbeat; ten that are missing, and no less than a second, are no accident. */
 	uint64_t beat_us = s->box->params->sync_heartbeat_ms * 1000ull;
 	/* ... also when it is long since, unless a BSD box took its place */
-	bool was_twin = s->twin_us != 0 && fp_box_now_us(s->box) - s->twin_us <= o->heard_us + beat_us;
+	uint64_t twin_us = __atomic_load_n(&s->twin_us, __ATOMIC_RELAXED);
+	bool was_twin = twin_us != 0 && fp_box_now_us(s->box) - twin_us <= o->heard_us + beat_us;
 	uint64_t silent_us = beat_us == 0 ? UINT64_MAX : RTE_MAX(beat_us * 10, 1000000u);
 
 	if (!s->conf.up) {
@@ -822,6 +823,23 @@ judge(struct sync *s, struct sync_info *o)
 	} else {
 		o->health = SYNC_HEALTH_IN_SYNC;
 	}
+}
+
+/* The address that the sync thread heard last, which it may change meanwhile: rarely, so that this ends. */
+static void
+heard_from(const struct sync_thread *t, char *name, size_t size)
+{
+	uint64_t addr[2];
+	uint32_t seq;
+	uint8_t af;
+
+	do {
+		seq = fp_load_acq(&t->heard_seq);
+		af = fp_load_acq(&t->heard_af);
+		addr[0] = fp_load_acq(&t->heard[0]);
+		addr[1] = fp_load_acq(&t->heard[1]);
+	} while ((seq & 1) != 0 || fp_load(&t->heard_seq) != seq);
+	inet_ntop(af == FP_AF_INET ? AF_INET : AF_INET6, addr, name, size);
 }
 
 void
@@ -879,8 +897,8 @@ sync_info_get(struct sync *s, struct sync_info *o)
 	h[0] = &s->t.lag;
 	o->lag_p50_us = sync_hist_quantile_us(h, 1, 0.5);
 	o->lag_p99_us = sync_hist_quantile_us(h, 1, 0.99);
-	o->lag_max_us = s->t.lag.count != 0 ? s->t.lag.max_ns / 1e3 : NAN;
-	o->lag_same_clock = s->t.lag.count != 0;
+	o->lag_same_clock = __atomic_load_n(&s->t.lag.count, __ATOMIC_RELAXED) != 0;
+	o->lag_max_us = o->lag_same_clock ? __atomic_load_n(&s->t.lag.max_ns, __ATOMIC_RELAXED) / 1e3 : NAN;
 
 	o->link = r->link;
 	if (r->up)
@@ -888,7 +906,7 @@ sync_info_get(struct sync *s, struct sync_info *o)
 	heard = __atomic_load_n(&s->t.heard_us, __ATOMIC_RELAXED);
 	o->heard_us = heard == 0 ? UINT64_MAX : now > heard ? now - heard : 0;
 	if (heard != 0)
-		inet_ntop(s->t.heard_af == FP_AF_INET ? AF_INET : AF_INET6, s->t.heard, o->heard, sizeof(o->heard));
+		heard_from(&s->t, o->heard, sizeof(o->heard));
 	o->version = sync_version_of(sync_dialect_get(s));
 	o->version_fixed = s->conf.version != 0;
 	o->twin = __atomic_load_n(&s->marks, __ATOMIC_RELAXED);

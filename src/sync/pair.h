@@ -78,7 +78,7 @@ struct sync {
 	struct sync_run *run;		/* published with release */
 	uint8_t dialect;		/* enum sync_dialect that we send; written by main and the sync thread, one byte */
 	bool marks;			/* the peer is a twin: our marks go out. Writer: sync thread */
-	uint64_t heard5_us, heard6_us, twin_us; /* sync thread */
+	uint64_t heard5_us, heard6_us, twin_us; /* sync thread; main reads the last one */
 	uint32_t level_want;		/* main -> sync thread: generation to bring about; release */
 	uint32_t level_got;		/* sync thread: reached; release */
 	unsigned twin_hits;		/* sync thread */

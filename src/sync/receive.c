@@ -30,7 +30,7 @@ record_creator(const struct fp_table *t, uint32_t index, uint64_t id, int *half)
 	const struct fp_state *st;
 	unsigned halves;
 
-	/* published: what its owner is just filling is none of ours to read */
+	/* published: what its owner is just filling is none of ours to read, and what is published stays so until the end of this turn */
 	if (!fp_table_index_valid(t, index) || !fp_table_live(t, index))
 		return 0;
 	st = fp_table_record(t, index);
@@ -516,9 +516,15 @@ heard(struct sync_receiver *r, unsigned version, enum sync_dialect record, bool 
 	unsigned len = r->af == FP_AF_INET6 ? 16 : 4;
 
 	if (t->heard_af != r->af || memcmp(t->heard, r->src, len) != 0) {
-		t->heard_af = r->af;
-		memset(t->heard, 0, sizeof(t->heard));
-		memcpy(t->heard, r->src, len);
+		uint64_t addr[2] = { 0, 0 };
+
+		/* pairs with the acquires in pair.c: who sees something of the new address sees an odd or another number after it */
+		memcpy(addr, r->src, len);
+		fp_store(&t->heard_seq, t->heard_seq + 1);
+		fp_store_rel(&t->heard_af, r->af);
+		fp_store_rel(&t->heard[0], addr[0]);
+		fp_store_rel(&t->heard[1], addr[1]);
+		fp_store_rel(&t->heard_seq, t->heard_seq + 1);
 	}
 	__atomic_store_n(&t->heard_us, t->now_us, __ATOMIC_RELAXED);
 	sync_heard(t, version, record, twin);

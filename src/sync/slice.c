@@ -456,16 +456,21 @@ fill_records(struct sync_slice *sl, struct sync_packet *pk, struct sync_queue *q
 	const struct fp_table *t = sl->w->table;
 
 	while (queue_len(q) > 0) {
-		/* positions tell what waits: a record that is free or another state has none here, or one that is as good */
-		struct fp_state *st = fp_table_record(t, q->v[q->tail & (SYNC_QUEUE - 1)].index);
+		/*
+		 * Positions tell what waits: a record that is another state by now has none here, or one that is as good. One that
+		 * is free is not looked at: the sync thread may be filling it.
+		 */
+		uint32_t index = q->v[q->tail & (SYNC_QUEUE - 1)].index;
+		struct fp_state *st = fp_table_record(t, index);
 
 		if (queue_len(q) > AHEAD) {
 			uint32_t next = q->v[(q->tail + AHEAD) & (SYNC_QUEUE - 1)].index;
 
 			fp_table_prefetch_record(t, next);
 			__builtin_prefetch(fp_table_record(t, next)->id, 0, 3);
+			fp_table_prefetch_live(t, next);
 		}
-		if (!(st->flags & FP_SF_DEAD) && put_record(sl, pk, st, pos) == PUT_FULL)
+		if (fp_table_live(t, index) && !(st->flags & FP_SF_DEAD) && put_record(sl, pk, st, pos) == PUT_FULL)
 			return false;
 		q->tail++;
 	}
@@ -767,7 +772,7 @@ sync_slice_reset(struct sync_slice *sl)
 	if (sl->is_open)
 		rte_pktmbuf_free(sl->open.m);
 	sl->is_open = sl->bulk = sl->urgent = sl->msg_pending = false;
-	sl->bulk_done = sl->bulk_gen;
+	__atomic_store_n(&sl->bulk_done, sl->bulk_gen, __ATOMIC_RELEASE); /* as in bulk_turn() */
 	sl->lazy_head = sl->lazy_tail = 0;
 	sl->oldest_us = 0;
 	sl->cnt.dirty = 0;

@@ -112,12 +112,12 @@ void
 sync_heard(struct sync_thread *t, unsigned version, enum sync_dialect record, bool twin)
 {
 	struct sync *s = t->s;
-	bool is6 = version == 6, now6 = s->dialect == SYNC_6;
+	bool is6 = version == 6, now6 = sync_dialect_get(s) == SYNC_6;
 	uint64_t *mine = is6 ? &s->heard6_us : &s->heard5_us, other = is6 ? s->heard5_us : s->heard6_us;
 
 	*mine = t->now_us;
 	if (twin) {
-		s->twin_us = t->now_us;
+		__atomic_store_n(&s->twin_us, t->now_us, __ATOMIC_RELAXED);
 		__atomic_store_n(&s->marks, true, __ATOMIC_RELAXED);
 	}
 	if (t->run->version != 0)
@@ -129,7 +129,7 @@ sync_heard(struct sync_thread *t, unsigned version, enum sync_dialect record, bo
 		if (!is6) {	/* whoever spoke version 6 here does so no more */
 			__atomic_store_n(&s->marks, false, __ATOMIC_RELAXED);
 			__atomic_store_n(&t->twin, false, __ATOMIC_RELAXED);
-			s->twin_us = 0;
+			__atomic_store_n(&s->twin_us, 0, __ATOMIC_RELAXED);
 		}
 		/* what was said so far may not have been understood */
 		sync_bulk_event(t, SYNC_BULK_EV_ASKED_BY_USER);
@@ -193,7 +193,7 @@ pfsync_input(struct sync_thread *t, const struct sync_ip *p, uint16_t ident)
 	fp_count(&t->cnt.received_bytes, p->hlen + p->len);
 	if (p->len >= SYNC_HDR_SIZE && p->payload[0] == 6 && ident == sync_twin_ident(p->payload, p->len)) {
 		if (++s->twin_hits >= TWIN_HITS) {
-			s->twin_us = t->now_us;
+			__atomic_store_n(&s->twin_us, t->now_us, __ATOMIC_RELAXED);
 			__atomic_store_n(&s->marks, true, __ATOMIC_RELAXED);
 		}
 	} else {
