@@ -10,7 +10,6 @@
 #define BEATS_MISSED 2.2
 #define SILENT_MIN_US 15000u	/* however fast the heartbeat: a thread is not run now and then */
 #define PROBE_US 5000u
-#define PROBE_DEAD_US 15000u	/* without an answer since the first probe */
 #define ELSEWHERE_US 100000u	/* asked again so often while the cable is silent and the peer answers */
 #define GRACE_SEC 10		/* after a takeover learned states do not expire */
 #define LEVEL_WAIT_US 1000000ull
@@ -113,7 +112,7 @@ watch_peer(struct fo *f, struct sync_thread *t, uint64_t now)
 			r->asked_us = now;
 			break;
 		}
-		if (now - r->asked_us >= PROBE_DEAD_US) {
+		if (now - r->asked_us >= 1000ull * __atomic_load_n(&f->box->params->sync_probe_ms, __ATOMIC_RELAXED)) {
 			__atomic_store_n(&r->deaths, r->deaths + 1, __ATOMIC_RELAXED);
 			set_peer(f, FO_PEER_DEAD, now);
 			fo_peer_dead(f, now);

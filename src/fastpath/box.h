@@ -339,7 +339,7 @@ struct fp_params {
 	uint32_t log_snaplen;		/* bytes of a logged packet */
 	uint32_t scan_max;
 	uint32_t socket_mode;
-	uint32_t sync_coalesce_us, sync_hold_us, sync_heartbeat_ms;
+	uint32_t sync_coalesce_us, sync_hold_us, sync_heartbeat_ms, sync_probe_ms;
 	uint8_t sync_shared;		/* the port of syncdev: 0 auto 1 shared */
 	uint8_t eval_counts;		/* 0 off 1 on 2 auto */
 	bool hugepages, rx_cksum_offload, tx_cksum_offload, rss, promisc;

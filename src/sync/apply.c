@@ -68,7 +68,7 @@ tcp_stale(const struct fp_peer *p, const struct sync_peer_w *n)
 }
 
 static unsigned
-merge_tcp(struct fp_state *st, const struct sync_peer_w n[2])
+merge_tcp(struct fp_state *st, const struct sync_peer_w n[2], bool twin)
 {
 	/* through with the proxy: what was said to the client until then is not what counts now */
 	bool out_of_proxy = st->peer[0].state >= FP_TCPS_PROXY_SRC && n[0].state < FP_TCPS_PROXY_SRC;
@@ -85,9 +85,10 @@ merge_tcp(struct fp_state *st, const struct sync_peer_w n[2])
 		if (stale >> i & 1) {
 			/*
 			 * On asymmetric paths either box has seen what the other has not: this one the end of a side, that one the last
-			 * acknowledgement. The correction cannot take that back there, so it has to be taken here.
+			 * acknowledgement. The correction cannot take that back there, so it has to be taken here. From a twin, which says
+			 * nothing that it has not seen; of others stale news are left alone, as by pf.
 			 */
-			if (n[i].seqlo != 0 && n[i].state >= FP_TCPS_SYN_SENT && st->peer[i].state >= FP_TCPS_SYN_SENT)
+			if (twin && n[i].seqlo != 0 && n[i].state >= FP_TCPS_SYN_SENT && st->peer[i].state >= FP_TCPS_SYN_SENT)
 				take_window(&st->peer[i], &n[i]);
 			continue;
 		}
@@ -119,7 +120,7 @@ merge_other(struct fp_state *st, const struct sync_peer_w n[2])
 _Static_assert(SYNC_STALE_SRC == 1 && SYNC_STALE_DST == 2, "bits by peer");
 
 unsigned
-sync_merge(struct fp_state *st, const struct sync_peer_w n[2], uint8_t timeout, uint32_t now_sec)
+sync_merge(struct fp_state *st, const struct sync_peer_w n[2], uint8_t timeout, uint32_t now_sec, bool twin)
 {
 	struct fp_peer before[2];
 	uint32_t diff[2] = { st->seqdiff[0], st->seqdiff[1] };
@@ -128,7 +129,7 @@ sync_merge(struct fp_state *st, const struct sync_peer_w n[2], uint8_t timeout, 
 	unsigned stale;
 
 	memcpy(before, st->peer, sizeof(before));
-	stale = tcp ? merge_tcp(st, n) : merge_other(st, n);
+	stale = tcp ? merge_tcp(st, n, twin) : merge_other(st, n);
 	if ((st->seqdiff[0] | st->seqdiff[1]) != 0 && tcp)
 		fp_state_flags_set(st, FP_SF_SEQDIFF | FP_SF_SLOW);
 	if (stale != (SYNC_STALE_SRC | SYNC_STALE_DST)) {
@@ -265,6 +266,7 @@ static void
 update_record(struct fp_worker *w, struct sync_slice *sl, struct fp_state *st, const struct sync_msg_w *m, unsigned halves)
 {
 	struct sync_counts *cnt = sync_slice_counts(sl);
+	bool twin = __atomic_load_n(&sl->s->marks, __ATOMIC_RELAXED);
 	bool was_half_open = fp_state_half_open(st);
 	unsigned res;
 
@@ -272,7 +274,7 @@ update_record(struct fp_worker *w, struct sync_slice *sl, struct fp_state *st, c
 		struct fp_state probe = *st;
 
 		/* no news for the one is no news for the other; else each goes its own way from here */
-		res = sync_merge(&probe, m->peer, m->timeout, w->now_sec);
+		res = sync_merge(&probe, m->peer, m->timeout, w->now_sec, twin);
 		if (res & SYNC_MOVED || peer_scrubbed(m)) {
 			int half = halves >> FP_HALF_OUT & 1 ? FP_HALF_OUT : FP_HALF_IN;
 			struct fp_state *own = fp_state_part(w, st, half);
@@ -283,7 +285,7 @@ update_record(struct fp_worker *w, struct sync_slice *sl, struct fp_state *st, c
 			}
 		}
 	}
-	res = sync_merge(st, m->peer, m->timeout, w->now_sec);
+	res = sync_merge(st, m->peer, m->timeout, w->now_sec, twin);
 	if (was_half_open && !fp_state_half_open(st))
 		fp_half_open_add(w, -__builtin_popcount(st->halves));
 	if (st->key.proto == IPPROTO_TCP && peer_scrubbed(m))

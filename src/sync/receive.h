@@ -121,9 +121,10 @@ bool sync_timeout_fits(uint8_t proto, uint8_t af, uint8_t timeout);
 #define SYNC_MOVED 4u		/* something of the peers or the timeout is new */
 /*
  * Merge what a peer says of a state into ours: spec/pfsync-behaviour.md A4, but nothing ever goes backwards. st may be any
- * copy: peers, seqdiff, flags (FP_SF_SEQDIFF, FP_SF_SLOW), timeout and last_sec are written. Pure.
+ * copy: peers, seqdiff, flags (FP_SF_SEQDIFF, FP_SF_SLOW), timeout and last_sec are written. twin:
+ * the windows of a stale side count where they are ahead. Pure.
  */
-unsigned sync_merge(struct fp_state *st, const struct sync_peer_w peer[2], uint8_t timeout, uint32_t now_sec);
+unsigned sync_merge(struct fp_state *st, const struct sync_peer_w peer[2], uint8_t timeout, uint32_t now_sec, bool twin);
 
 /* sync_msg_t with creatorid 0: not the place of a state, but */
 #define SYNC_T_UNUSED 1u	/* record `index`, which was filled here, was not needed */

@@ -63,7 +63,7 @@ merge(struct fp_state *st, const struct fp_state *with)
 	struct sync_peer_w n[2];
 
 	news(with, n);
-	return sync_merge(st, n, with->timeout, NOW);
+	return sync_merge(st, n, with->timeout, NOW, false);
 }
 
 /* One row: what we have, what is said, which sides are stale. */

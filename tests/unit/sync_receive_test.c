@@ -303,7 +303,8 @@ unknown(void **state)
 	}
 	turns(5);
 	listen_to_box();
-	assert_in_range(said.n[SYNC_UPD_REQ], 900, 1200);
+	/* a burst of 1000, and what 10,000 a second allow while this runs */
+	assert_in_range(said.n[SYNC_UPD_REQ], 900, 3000);
 	/* in full it is an insert */
 	say_one(SYNC_UPD, &in);
 	assert_int_equal(rig_states(r), 1);
