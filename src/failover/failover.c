@@ -866,6 +866,10 @@ poll(void *arg)
 		resettle(f);
 	/* First the demotion: who starts must not be MASTER before he has learned what the peer knows. */
 	count = sync_demote(f->sync);
+	/* A cable without link is so at both ends: a twin's notices a moment earlier or later, and the role would go and come
+	 * back each time. Who has not learned anything yet has not met the twin. */
+	if (count < 32 && fo_peer_is_twin(f))
+		count = 0;
 	if (count != f->sync_demote && demote(f, FO_GROUP_DEFAULT, OWNER_SYNC, reason, count, count != 0 ? FO_DEMOTE_SKEW : 0) == 0)
 		f->sync_demote = count;
 	TAILQ_FOREACH(v, &f->ifs, link) {

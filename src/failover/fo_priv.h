@@ -36,10 +36,12 @@ struct fo_role_state {
 	enum fo_role role;
 	enum fo_peer_health peer;
 	const char *why, *last_why;
-	uint64_t since_us, peer_since_us, last_turn_us, not_before_us, asked_us, probe_us;
+	struct fo_watch watch;
+	uint64_t since_us, peer_since_us, last_turn_us;
 	uint64_t deaths, false_alarms, transitions;
 	bool resigned;			/* `failover`: demoted until master again */
 	bool lift;
+	bool gather;			/* one preempted: the others go with it */
 	int give_rc;
 	enum { FO_STEP_NONE, FO_STEP_LEVEL, FO_STEP_GIVEN, FO_STEP_DONE, FO_STEP_FAILED } step;
 	bool level_asked, levelled;

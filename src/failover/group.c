@@ -545,6 +545,37 @@ fo_group_peer_suspect(struct fo_group *g, uint64_t now_us)
 		fo_carp_peer_suspect(c, g->now_us);
 }
 
+unsigned
+fo_group_gather(struct fo_group *g, unsigned peer_count, bool preempting, uint64_t now_us)
+{
+	unsigned n = 0;
+
+	clock_us(g, now_us);
+	for (struct fo_carp *c = g->carps; c != NULL; c = c->next) {
+		const struct fo_heard *h = c->last;
+		uint64_t theirs_us;
+
+		if (c->state != FO_CARP_BACKUP || !c->conf.preempt || fo_carp_kind(c) == FO_CARP_PEER_FREEBSD)
+			continue;
+		fo_carp_clock(c, now_us);
+		if (peer_count > c->demote) {
+			fo_carp_become_master(c, FO_CARP_WHY_MORE_DEMOTED);
+			n++;
+			continue;
+		}
+		if (!preempting || h == NULL || h->carp.demote < c->demote)
+			continue;
+		theirs_us = fo_carp_time_us(h->carp.advbase, h->carp.advskew);
+		/* a master that is there advertised within the last interval or two */
+		if (c->now_us - h->us > 2 * theirs_us || fo_carp_time_us(c->conf.advbase, fo_carp_advskew(c)) >= theirs_us)
+			continue;
+		c->stats.preempt++;
+		fo_carp_become_master(c, FO_CARP_WHY_PREEMPT);
+		n++;
+	}
+	return n;
+}
+
 int
 fo_group_resign(struct fo_group *g, uint64_t hold_us, uint64_t bow_out_us, uint64_t now_us)
 {

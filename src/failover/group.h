@@ -95,6 +95,15 @@ uint64_t fo_group_deadline(const struct fo_group *g);
 void fo_group_peer_dead(struct fo_group *g, uint64_t now_us);
 void fo_group_peer_suspect(struct fo_group *g, uint64_t now_us);
 /**
+ * With preempt all virtual hosts of a box move together. Those that are BACKUP become MASTER, where an advertisement of the
+ * peer would make them so by section 6, without waiting for it, which on a port whose link the peer has lost never comes:
+ * by peer_count, the demotion of the peer's group "carp" as the cable says it; preempting: another virtual host of this box
+ * has just preempted, by the last advertisement heard.
+ *
+ * @return How many became MASTER.
+ */
+unsigned fo_group_gather(struct fo_group *g, unsigned peer_count, bool preempting, uint64_t now_us);
+/**
  * Planned handover, make before break: demote all (owner "failover", for hold_us, so that preempt does not take the role back)
  * and go on as MASTER until the other box advertises, which takes OpenBSD and twinpath boxes one packet. For those that do not
  * answer demotion (FreeBSD without preempt), bow out bow_out_us from now; then there is no master until they have heard it, and

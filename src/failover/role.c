@@ -7,10 +7,6 @@
 #include "failover/fo_priv.h"
 #include "sync/pair.h"
 
-#define BEATS_MISSED 2.2
-#define SILENT_MIN_US 15000u	/* however fast the heartbeat: a thread is not run now and then */
-#define PROBE_US 5000u
-#define ELSEWHERE_US 100000u	/* asked again so often while the cable is silent and the peer answers */
 #define GRACE_SEC 10		/* after a takeover learned states do not expire */
 #define LEVEL_WAIT_US 1000000ull
 #define HANDOVER_WAIT_US 5000000ull
@@ -47,92 +43,67 @@ set_peer(struct fo *f, enum fo_peer_health h, uint64_t now_us)
 	__atomic_store_n(&r->peer, h, __ATOMIC_RELEASE);
 }
 
-/* Ask every box that was heard advertising, where it was heard. */
-static unsigned
-probe(struct fo *f, struct sync_thread *t)
+/* Ask every box that was heard advertising, where it was heard. ask false: is there one? */
+static bool
+probe(struct fo *f, struct sync_thread *t, bool ask)
 {
 	struct fo_carp_info info;
 	struct fo_carp *c;
-	unsigned n = 0;
+	bool any = false;
 
-	for (c = fo_group_next(f->group, NULL); c != NULL; c = fo_group_next(f->group, c)) {
+	for (c = fo_group_next(f->group, NULL); c != NULL && (ask || !any); c = fo_group_next(f->group, c)) {
 		fo_carp_info_get(c, &info);
-		if (!info.heard || info.state != FO_CARP_BACKUP)
+		if (!info.heard || info.state == FO_CARP_INIT)
 			continue;
-		sync_session_probe(t, (uint16_t)info.conf->ifid, info.heard_family == FO_INET6 ? FP_AF_INET6 : FP_AF_INET,
-			info.heard_src, SYNC_MARK_PROBE, 0);
-		n++;
+		any = true;
+		if (ask)
+			sync_session_probe(t, (uint16_t)info.conf->ifid, info.heard_family == FO_INET6 ? FP_AF_INET6 : FP_AF_INET,
+				info.heard_src);
 	}
-	return n;
+	return any;
 }
 
 static void
 watch_peer(struct fo *f, struct sync_thread *t, uint64_t now)
 {
 	struct fo_role_state *r = &f->role;
-	uint32_t beat_ms = __atomic_load_n(&f->box->params->sync_heartbeat_ms, __ATOMIC_RELAXED);
-	uint64_t heard = sync_session_heard_us(t), alive = sync_session_alive_us(t), limit;
-	bool cable = t->run->up && t->run->link;
+	struct fo_watch *w = &r->watch;
+	struct fo_watch_in in = { .now_us = now, .heard_us = sync_session_heard_us(t), .answered_us = sync_session_alive_us(t),
+		.beat_ms = __atomic_load_n(&f->box->params->sync_heartbeat_ms, __ATOMIC_RELAXED),
+		.dead_us = 1000ull * __atomic_load_n(&f->box->params->sync_probe_ms, __ATOMIC_RELAXED), .cable = t->run->up && t->run->link, .can_ask = probe(f, t, false) };
+	enum fo_watch_act act = fo_watch_turn(w, &in);
 
-	if (heard == 0 || beat_ms == 0) {
-		set_peer(f, FO_PEER_NONE, now);
-		return;
-	}
-	limit = (uint64_t)(beat_ms * 1000 * BEATS_MISSED);
-	if (limit < SILENT_MIN_US)
-		limit = SILENT_MIN_US;
-	/* frozen: the peer's beats wait in the ring like everything else; hear them first */
-	if (now - r->last_turn_us > limit / 2)
-		r->not_before_us = now + limit;
 	r->last_turn_us = now;
-	if (now - heard < limit) {
-		if (r->peer == FO_PEER_SILENT || r->peer == FO_PEER_ELSEWHERE)
-			__atomic_store_n(&r->false_alarms, r->false_alarms + 1, __ATOMIC_RELAXED);
-		set_peer(f, FO_PEER_ALIVE, now);
-		return;
-	}
-	if (!cable) {
-		set_peer(f, FO_PEER_CUT, now);
-		return;
-	}
-	switch (r->peer) {
-	case FO_PEER_NONE:
-	case FO_PEER_ALIVE:
-	case FO_PEER_CUT:
-		if (now < r->not_before_us)
-			break;
-		set_peer(f, FO_PEER_SILENT, now);
-		r->asked_us = r->probe_us = now;
-		/* nobody to ask: nobody to take over from */
-		probe(f, t);
+	__atomic_store_n(&r->deaths, w->deaths, __ATOMIC_RELAXED);
+	__atomic_store_n(&r->false_alarms, w->false_alarms, __ATOMIC_RELAXED);
+	set_peer(f, w->peer, now);
+	switch (act) {
+	case FO_WATCH_ASK_FIRST:
+		sync_session_probes_begin(t);
+		probe(f, t, true);
 		break;
-	case FO_PEER_SILENT:
-		if (alive > r->asked_us) {
-			set_peer(f, FO_PEER_ELSEWHERE, now);
-			r->asked_us = now;
-			break;
-		}
-		if (now - r->asked_us >= 1000ull * __atomic_load_n(&f->box->params->sync_probe_ms, __ATOMIC_RELAXED)) {
-			__atomic_store_n(&r->deaths, r->deaths + 1, __ATOMIC_RELAXED);
-			set_peer(f, FO_PEER_DEAD, now);
-			fo_peer_dead(f, now);
-			break;
-		}
-		if (now - r->probe_us >= PROBE_US) {
-			r->probe_us = now;
-			probe(f, t);
-		}
+	case FO_WATCH_ASK:
+		probe(f, t, true);
 		break;
-	case FO_PEER_ELSEWHERE:
-		if (now - r->asked_us >= ELSEWHERE_US) {
-			set_peer(f, FO_PEER_SILENT, now);
-			r->asked_us = r->probe_us = now;
-			probe(f, t);
-		}
+	case FO_WATCH_DEAD:
+		fo_peer_dead(f, now);
 		break;
-	case FO_PEER_DEAD:
+	case FO_WATCH_NOTHING:
 		break;
 	}
+}
+
+/* All virtual hosts of a box move together: whether one of them lost its link the others hear in its advertisements, but it
+ * is silent itself, and would be waited for; the cable says it of the whole box. */
+static void
+gather(struct fo *f, struct sync_thread *t, uint64_t now)
+{
+	unsigned own = fo_group_demote_count(f->group, FO_GROUP_DEFAULT);
+
+	sync_session_demotion_set(t, own);
+	if (f->role.peer == FO_PEER_ALIVE && fo_group_gather(f->group, sync_session_peer_demotion(t), f->role.gather, now) != 0)
+		f->deadline_us = 0;
+	f->role.gather = false;
 }
 
 unsigned
@@ -144,6 +115,7 @@ fo_role_turn(struct fo *f, struct sync_thread *t)
 	struct fo_carp *c;
 
 	watch_peer(f, t, now);
+	gather(f, t, now);
 	fo_wire_linger(f, now);
 	if (f->role.lift) {
 		f->role.lift = false;
@@ -185,6 +157,7 @@ fo_role_changed(struct fo *f, struct fo_carp *c, const struct fo_carp_change *ch
 	(void)c;
 	f->role.last_why = fo_carp_why_text(change->why);
 	if (change->to == FO_CARP_MASTER) {
+		f->role.gather |= change->why == FO_CARP_WHY_PREEMPT;
 		__atomic_store_n(&f->box->grace_until_sec, (uint32_t)(change->now_us / 1000000) + GRACE_SEC, __ATOMIC_RELAXED);
 		/* master again: what `failover` asked for is over */
 		if (f->role.resigned) {
@@ -192,6 +165,12 @@ fo_role_changed(struct fo *f, struct fo_carp *c, const struct fo_carp_change *ch
 			f->role.lift = true; /* not inside of the group's own call */
 		}
 	}
+}
+
+bool
+fo_peer_is_twin(const struct fo *f)
+{
+	return __atomic_load_n(&f->role.peer, __ATOMIC_ACQUIRE) != FO_PEER_NONE;
 }
 
 /* ---- main lcore */
@@ -235,14 +214,14 @@ fo_has_peer(struct fo *f)
 	bool heard = false;
 
 	fo_role_info_get(f, &r);
-	if (r.peer == FO_PEER_ALIVE || r.peer == FO_PEER_ELSEWHERE)
+	/* a backup of BSD says nothing, and a cable that is silent or gone tells nothing: it may be there */
+	if (r.peer != FO_PEER_DEAD)
 		return true;
 	i = calloc(1, sizeof(*i));
 	for (unsigned k = 0; i != NULL && !heard && fo_info_get(f, k, i) == 0; k++)
 		heard = i->heard && i->heard_us < 10000000;
 	free(i);
-	/* a backup of BSD says nothing: it may be there */
-	return heard || r.peer == FO_PEER_NONE;
+	return heard;
 }
 
 int

@@ -18,16 +18,9 @@
 #define FO_ROLE_H
 
 #include "failover/failover.h"
+#include "failover/watch.h"
 
 enum fo_role { FO_ROLE_INIT, FO_ROLE_SYNCING, FO_ROLE_BACKUP, FO_ROLE_MASTER };
-enum fo_peer_health {
-	FO_PEER_NONE,		/* no heartbeat was heard yet, or the peer is no twin */
-	FO_PEER_ALIVE,
-	FO_PEER_SILENT,		/* on the cable; being asked by a data port */
-	FO_PEER_ELSEWHERE,	/* silent on the cable, alive on a data port */
-	FO_PEER_CUT,		/* the cable has no link: nothing is known */
-	FO_PEER_DEAD,
-};
 extern const char *const fo_role_names[], *const fo_peer_names[];
 
 struct fo_role_info {
@@ -57,6 +50,7 @@ struct sync_thread;
 unsigned fo_role_turn(struct fo *f, struct sync_thread *t);
 void fo_role_changed(struct fo *f, struct fo_carp *c, const struct fo_carp_change *change);
 uint64_t fo_role_deadline_us(const struct fo *f);
+bool fo_peer_is_twin(const struct fo *f); /* its heartbeat was heard, ever. Any thread */
 void fo_role_poll(struct fo *f);	/* main lcore */
 
 #endif

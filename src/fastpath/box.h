@@ -313,6 +313,7 @@ struct fp_box {		/* owner: main lcore */
 	bool pair_listens;		/* its thread takes packets of protocols 112 and 240: main writes, workers read relaxed */
 	void *fo;			/* src/failover */
 	uint64_t pair_turn_tsc;		/* end of the last turn of the pair's thread, its writer */
+	uint64_t pair_back_tsc;		/* when it ran again after it had not run for stale_ms, its writer */
 	uint32_t stale_ms;		/* failover: what waited longer than this in a receive queue is dropped; 0: nothing is */
 	uint32_t grace_until_sec;	/* failover: learned states do not expire before; box clock. Both: any thread writes, relaxed */
 	const char *(*foreign_if)(const struct fp_box *box, uint16_t ifid); /* name of an interface that only a peer has, ids from FP_IFID_FOREIGN */

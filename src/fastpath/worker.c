@@ -348,11 +348,11 @@ unsigned
 fp_worker_turn(struct fp_worker *w)
 {
 	const struct fp_box *box = w->box;
-	uint64_t now = rte_rdtsc();
+	uint64_t now = rte_rdtsc(), last = w->last_tsc;
 	unsigned packets, work;
 	bool frozen;
 
-	frozen = now - w->last_tsc > box->tsc_hz / 16;
+	frozen = now - last > box->tsc_hz / 16;
 	account(w, now, w->last_packets);
 	w->now_tsc = now;
 	w->now_us = fp_tsc_us(box, now);
@@ -362,10 +362,14 @@ fp_worker_turn(struct fp_worker *w)
 
 	if (unlikely(frozen)) {
 		uint32_t stale = __atomic_load_n(&box->stale_ms, __ATOMIC_RELAXED);
-		uint64_t pair = __atomic_load_n(&box->pair_turn_tsc, __ATOMIC_RELAXED);
+		/* acquire: a new turn comes with the news that it is the first one */
+		uint64_t pair = __atomic_load_n(&box->pair_turn_tsc, __ATOMIC_ACQUIRE);
+		uint64_t back = __atomic_load_n(&box->pair_back_tsc, __ATOMIC_RELAXED);
 
-		/* this worker alone was not run: then the pair's thread beat on, and nobody has taken over */
-		if (stale != 0 && (int64_t)(now - pair) > (int64_t)(box->tsc_hz / 1000 * stale))
+		/* this worker alone was not run: then the pair's thread beat on, and nobody has taken over. Frozen both: it may
+		 * have been let run first. */
+		if (stale != 0 && ((int64_t)(now - pair) > (int64_t)(box->tsc_hz / 1000 * stale) ||
+		    (back != 0 && (int64_t)(back - last) > 0)))
 			rx_discard(w);
 	}
 	packets = rx_all(w);

@@ -160,9 +160,13 @@ void sync_session_tail(struct sync_slice *sl, const struct sync_run *run);
 /* A probe or its answer came, on any interface. */
 void sync_session_probed(struct sync_thread *t, uint16_t ifid, uint8_t af, const uint8_t *src, const uint8_t *h);
 void sync_session_levelled(struct sync_slice *sl);
-/* Send a probe, or an answer, to dst by the interface ifid. */
-void sync_session_probe(struct sync_thread *t, uint16_t ifid, uint8_t af, const uint8_t *dst, uint8_t mark, uint32_t nonce);
-uint64_t sync_session_alive_us(const struct sync_thread *t);	/* when the last probe was answered; 0 never */
+/* Questions by data ports: begin anew, and forget answers to older ones; ask dst by the interface ifid. */
+void sync_session_probes_begin(struct sync_thread *t);
+void sync_session_probe(struct sync_thread *t, uint16_t ifid, uint8_t af, const uint8_t *dst);
+uint64_t sync_session_alive_us(const struct sync_thread *t);	/* when one of them was answered last; 0 not yet */
+/* How much this box is demoted, group "carp": goes with the heartbeat, at once when it changes. The peer's: 0 unless it lives. */
+void sync_session_demotion_set(struct sync_thread *t, uint32_t count);
+uint32_t sync_session_peer_demotion(const struct sync_thread *t);
 bool sync_run_source(const struct fp_ifnet *ifp, struct sync_run *r); /* pair.c: source address for r->peer */
 bool sync_thread_out(struct sync_thread *t, const struct sync_run *run, struct rte_mbuf *m); /* thread.c: an IP packet on its way */
 /* slice.c, for session.c */

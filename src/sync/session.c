@@ -4,7 +4,8 @@
  * zeros and ignores (engine.h, struct sync_mark), and speak of them in packets that are a bare version 6 header, which any
  * pf counts and takes nothing from:
  *
- *	SYNC_MARK_TAIL	"my slice is at this number": follows a silence, so that a lost last packet is seen; and the heartbeat
+ *	SYNC_MARK_TAIL	"my slice is at this number": follows a silence, so that a lost last packet is seen; and the heartbeat,
+ *			the sync thread's, which says how much the box is demoted as well
  *	SYNC_MARK_NACK	"these numbers of your slice never came"
  *	SYNC_MARK_NOTED	"noted": the sender has queued what those packets spoke of, as it is now
  *
@@ -34,6 +35,7 @@
 #define NEW_MIN (1 << 20)	/* nobody loses so many and is still the same; each life of a box begins at random */
 #define BULK_AGAIN_US 2000000
 #define LEVEL_ASK_US 2000
+#define DEMOTION_KEEP_US 1000000 /* what a silent box said of itself says nothing any more */
 #define SLICES (FP_MAX_WORKERS + 2u) /* workers, main lcore, thread */
 
 struct range { uint32_t from, to; uint64_t due_us; uint8_t tries; };
@@ -41,6 +43,7 @@ struct track { uint32_t expect; bool known; uint8_t n; struct range r[RANGES]; }
 struct twin {
 	uint8_t af, addr[16];
 	uint64_t heard_us;
+	uint32_t demotion;	/* by its last heartbeat */
 	unsigned pending;	/* ranges over all slices */
 	struct track slice[SLICES];
 };
@@ -53,7 +56,8 @@ struct session {
 	unsigned level_told;	/* workers that know */
 	uint64_t level_us;	/* last asked */
 	bool level_is[FP_MAX_WORKERS];
-	/* probes sent and answered */
+	uint32_t demotion;	/* of this box, as the next heartbeat says it */
+	/* probes sent and answered: one nonce for all questions of a silence, by whatever ports */
 	uint32_t probe_nonce;
 	uint64_t alive_us;
 };
@@ -232,6 +236,8 @@ sync_session_bare(struct sync_thread *t, uint8_t af, const uint8_t *src, const u
 	switch (h[1]) {
 	case SYNC_MARK_TAIL:
 		progress(t, w, &w->slice[slot], a, false);
+		if (slice == SYNC_SLICE_THREAD)
+			w->demotion = b;
 		break;
 	case SYNC_MARK_NACK:
 		/* What thread and main lcore say is asked for again by other means: requests, BUS, acknowledgements. */
@@ -344,32 +350,20 @@ sync_session_turn(struct sync_thread *t)
 	work += level_turn(t);
 	if (beat != 0 && t->now_us - se->beat_us >= beat * 1000ul) {
 		se->beat_us = t->now_us;
-		send_bare(t, SYNC_MARK_TAIL, SYNC_SLICE_THREAD, t->seq, 0);
+		send_bare(t, SYNC_MARK_TAIL, SYNC_SLICE_THREAD, t->seq, se->demotion);
 	}
 	return work;
 }
 
 /* ---- probes: by a data port, between real addresses; role.c of failover asks */
-void
-sync_session_probed(struct sync_thread *t, uint16_t ifid, uint8_t af, const uint8_t *src, const uint8_t *h)
+static void
+send_by(struct sync_thread *t, uint16_t ifid, uint8_t af, const uint8_t *dst, uint8_t mark, uint32_t nonce)
 {
-	struct session *se = t->session;
-
-	if (h[1] == SYNC_MARK_PROBE)
-		sync_session_probe(t, ifid, af, src, SYNC_MARK_ALIVE, sync_get32(h + 6));
-	else if (se != NULL && h[1] == SYNC_MARK_ALIVE && sync_get32(h + 6) == se->probe_nonce)
-		se->alive_us = t->now_us;
-}
-
-void
-sync_session_probe(struct sync_thread *t, uint16_t ifid, uint8_t af, const uint8_t *dst, uint8_t mark, uint32_t nonce)
-{
-	struct session *se = t->session;
 	struct sync_run run = *t->run; /* the same packet, by another interface */
 	const struct fp_ifnet *ifp;
 	struct sync_packet pk;
 
-	if (se == NULL || t->pool == NULL || ifid >= t->conf->n_ifs)
+	if (t->pool == NULL || ifid >= t->conf->n_ifs)
 		return;
 	ifp = &t->conf->ifs[ifid];
 	run.ifid = ifid;
@@ -380,8 +374,6 @@ sync_session_probe(struct sync_thread *t, uint16_t ifid, uint8_t af, const uint8
 	memcpy(run.peer, dst, af == FP_AF_INET ? 4 : 16);
 	if (!sync_run_source(ifp, &run) || !begin(&pk, t->s, &run, t->pool))
 		return;
-	if (mark == SYNC_MARK_PROBE)
-		nonce = se->probe_nonce = (uint32_t)rte_rand();
 	pk.bare = mark;
 	pk.bare_slice = SYNC_SLICE_THREAD;
 	pk.bare_a = nonce;
@@ -389,6 +381,61 @@ sync_session_probe(struct sync_thread *t, uint16_t ifid, uint8_t af, const uint8
 	if (!sync_packet_finish(&pk, t->s, &run, SYNC_SLICE_THREAD, 0))
 		return;
 	sync_thread_out(t, &run, pk.m);
+}
+
+void
+sync_session_probed(struct sync_thread *t, uint16_t ifid, uint8_t af, const uint8_t *src, const uint8_t *h)
+{
+	struct session *se = t->session;
+
+	if (h[1] == SYNC_MARK_PROBE)
+		send_by(t, ifid, af, src, SYNC_MARK_ALIVE, sync_get32(h + 6));
+	else if (se != NULL && h[1] == SYNC_MARK_ALIVE && sync_get32(h + 6) == se->probe_nonce)
+		se->alive_us = t->now_us;
+}
+
+void
+sync_session_probes_begin(struct sync_thread *t)
+{
+	struct session *se = t->session;
+
+	if (se == NULL)
+		return;
+	se->probe_nonce = (uint32_t)rte_rand();
+	se->alive_us = 0;
+}
+
+void
+sync_session_probe(struct sync_thread *t, uint16_t ifid, uint8_t af, const uint8_t *dst)
+{
+	const struct session *se = t->session;
+
+	if (se != NULL)
+		send_by(t, ifid, af, dst, SYNC_MARK_PROBE, se->probe_nonce);
+}
+
+void
+sync_session_demotion_set(struct sync_thread *t, uint32_t count)
+{
+	struct session *se = t->session;
+
+	if (se == NULL || se->demotion == count)
+		return;
+	se->demotion = count;
+	se->beat_us = 0;	/* now */
+}
+
+/* With several boxes on the cable: of the one that is demoted least. */
+uint32_t
+sync_session_peer_demotion(const struct sync_thread *t)
+{
+	const struct session *se = t->session;
+	uint32_t least = UINT32_MAX;
+
+	for (unsigned i = 0; se != NULL && i < TWINS; i++)
+		if (se->twin[i] != NULL && t->now_us - se->twin[i]->heard_us < DEMOTION_KEEP_US && se->twin[i]->demotion < least)
+			least = se->twin[i]->demotion;
+	return least != UINT32_MAX ? least : 0;
 }
 
 uint64_t

@@ -312,6 +312,18 @@ begin(struct sync_thread *t)
 	t->run = sync_run_get(t->s);
 }
 
+/* Workers tell by this whether the whole box stood still, or they alone. */
+static void
+turn_ended(struct fp_box *box)
+{
+	uint64_t now = rte_rdtsc(), before = box->pair_turn_tsc;
+	uint32_t stale = __atomic_load_n(&box->stale_ms, __ATOMIC_RELAXED);
+
+	if (unlikely(stale != 0 && before != 0 && now - before > box->tsc_hz / 1000 * stale))
+		__atomic_store_n(&box->pair_back_tsc, now, __ATOMIC_RELAXED);
+	__atomic_store_n(&box->pair_turn_tsc, now, __ATOMIC_RELEASE); /* pairs with fp_worker_turn() */
+}
+
 unsigned
 sync_thread_turn(struct sync *s)
 {
@@ -348,7 +360,7 @@ sync_thread_turn(struct sync *s)
 		}
 	}
 	rte_rcu_qsbr_quiescent(s->box->qs, FP_MAX_WORKERS);
-	__atomic_store_n(&s->box->pair_turn_tsc, rte_rdtsc(), __ATOMIC_RELAXED);
+	turn_ended(s->box);
 	__atomic_store_n(&s->turn, s->turn + 1, __ATOMIC_RELEASE); /* pairs with wait_for_thread() */
 	return work;
 }
