@@ -94,7 +94,7 @@ input_backup(struct fo_carp *c, const struct sync_carp *h, enum fo_family f)
 
 	if (is_bow_out(h)) {
 		fo_carp_become_master(c, FO_CARP_WHY_BOWED_OUT);
-	} else if (c->conf.preempt && own_us < theirs_us && t >= d) {
+	} else if (c->conf.preempt && !c->held && own_us < theirs_us && t >= d) {
 		c->stats.preempt++;
 		fo_carp_become_master(c, FO_CARP_WHY_PREEMPT);
 	} else if (t > d) {

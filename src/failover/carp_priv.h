@@ -27,6 +27,7 @@ struct fo_carp {
 	bool up, link;
 	uint8_t demote; /* D */
 	int skew; /* the same for FreeBSD */
+	bool held; /* does not preempt for now */
 
 	/* role */
 	enum fo_carp_state state;

@@ -39,7 +39,7 @@ struct fo_role_state {
 	struct fo_watch watch;
 	uint64_t since_us, peer_since_us, last_turn_us;
 	uint64_t deaths, false_alarms, transitions;
-	bool resigned;			/* `failover`: demoted until master again */
+	bool resigned;			/* `failover`: demoted until the other has the role, then held until master again */
 	bool lift;
 	bool gather;			/* one preempted: the others go with it */
 	int give_rc;

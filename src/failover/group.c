@@ -31,7 +31,7 @@ struct fo_group {
 	struct fo_carp *carps;
 	struct fo_carp *by_vhid[VHIDS];
 	struct node *demotions;
-	bool allow;
+	bool allow, held;
 	bool applying, again;
 	uint64_t now_us;
 	fo_demotion_fn on_demotion;
@@ -290,6 +290,7 @@ fo_group_add(struct fo_group *g, struct fo_carp *c, uint64_t now_us)
 	c->next_vhid = g->by_vhid[c->conf.vhid];
 	g->by_vhid[c->conf.vhid] = c;
 	c->group = g;
+	c->held = g->held;
 	fo_group_own_demotion(c);
 	apply(g);
 	return 0;
@@ -545,6 +546,14 @@ fo_group_peer_suspect(struct fo_group *g, uint64_t now_us)
 		fo_carp_peer_suspect(c, g->now_us);
 }
 
+void
+fo_group_hold(struct fo_group *g, bool on)
+{
+	g->held = on;
+	for (struct fo_carp *c = g->carps; c != NULL; c = c->next)
+		c->held = on;
+}
+
 unsigned
 fo_group_gather(struct fo_group *g, unsigned peer_count, bool preempting, uint64_t now_us)
 {
@@ -563,7 +572,7 @@ fo_group_gather(struct fo_group *g, unsigned peer_count, bool preempting, uint64
 			n++;
 			continue;
 		}
-		if (!preempting || h == NULL || h->carp.demote < c->demote)
+		if (!preempting || c->held || h == NULL || h->carp.demote < c->demote)
 			continue;
 		theirs_us = fo_carp_time_us(h->carp.advbase, h->carp.advskew);
 		/* a master that is there advertised within the last interval or two */

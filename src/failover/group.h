@@ -94,6 +94,8 @@ uint64_t fo_group_deadline(const struct fo_group *g);
 /** fo_carp_peer_dead(), fo_carp_peer_suspect() for all. */
 void fo_group_peer_dead(struct fo_group *g, uint64_t now_us);
 void fo_group_peer_suspect(struct fo_group *g, uint64_t now_us);
+/** Who gave the role away does not preempt (on true), until it is master again (on false); a demoted master it relieves. */
+void fo_group_hold(struct fo_group *g, bool on);
 /**
  * With preempt all virtual hosts of a box move together. Those that are BACKUP become MASTER, where an advertisement of the
  * peer would make them so by section 6, without waiting for it, which on a port whose link the peer has lost never comes:

@@ -119,8 +119,15 @@ fo_role_turn(struct fo *f, struct sync_thread *t)
 	fo_wire_linger(f, now);
 	if (f->role.lift) {
 		f->role.lift = false;
+		fo_group_hold(f->group, false);
 		fo_group_demote(f->group, FO_GROUP_DEFAULT, "failover", "", 0, 0, FO_CARP_NEVER, now);
 		f->deadline_us = 0;
+	}
+	/* The other has it. This box must not stay behind one that has lost a link since: it is held, not demoted. */
+	if (f->role.resigned && !f->role.lift && fo_group_masters(f->group) == 0) {
+		fo_group_hold(f->group, true);
+		if (fo_group_demote(f->group, FO_GROUP_DEFAULT, "failover", "", 0, 0, FO_CARP_NEVER, now) == 0)
+			f->deadline_us = 0;
 	}
 	for (c = fo_group_next(f->group, NULL); !any && c != NULL; c = fo_group_next(f->group, c)) {
 		fo_carp_info_get(c, &info);

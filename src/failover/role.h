@@ -40,8 +40,8 @@ void fo_role_info_get(struct fo *f, struct fo_role_info *o);
 /*
  * Planned handover: the peer is brought level to the last change, then takes the addresses; this box sends on what still
  * reaches it. Starts; fo_handover_done() says 0 while it is under way, 1 when no virtual host is master here, else a negative
- * errno with the reason in fo_role_info.handover. From then on this box is demoted until it is master again, so that preempt
- * does not take the role back.
+ * errno with the reason in fo_role_info.handover. From then on this box does not preempt until it has been master again; it
+ * takes over from a master that dies, goes, or is demoted.
  */
 int fo_handover(struct fo *f, struct fp_err *err);
 int fo_handover_done(struct fo *f);

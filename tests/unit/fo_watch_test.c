@@ -360,6 +360,29 @@ preempts_together(void **state)
 	sim_end();
 }
 
+/* Gave the role away: does not preempt, but relieves a master that has lost a link. */
+static void
+held(void **state)
+{
+	(void)state;
+	pair_up(true, 10 * SEC);
+	assert_int_equal(fo_group_resign(sim.box[0].g, 3600ull * SEC, 300 * MS, sim.now_us), 0);
+	sim_run(100 * MS);
+	assert_int_equal(sim_state(1, 0), FO_CARP_MASTER);
+	assert_int_equal(sim_state(0, 0), FO_CARP_BACKUP);
+	fo_group_hold(sim.box[0].g, true);
+	assert_int_equal(fo_group_demote(sim.box[0].g, "carp", "failover", "", 0, 0, FO_CARP_NEVER, sim.now_us), 0);
+	run_with_cable(20 * SEC);
+	assert_int_equal(sim_state(1, 0), FO_CARP_MASTER);
+	assert_int_equal(sim_state(0, 0), FO_CARP_BACKUP);
+	assert_int_equal(sim_state(0, 1), FO_CARP_BACKUP);
+	fo_group_link(sim.box[1].g, 1, false, sim.now_us);
+	run_with_cable(20 * MS);
+	assert_int_equal(sim_state(0, 0), FO_CARP_MASTER);
+	assert_int_equal(sim_state(0, 1), FO_CARP_MASTER);
+	sim_end();
+}
+
 int
 main(void)
 {
@@ -369,7 +392,7 @@ main(void)
 		cmocka_unit_test_setup(cable_pulled, setup), cmocka_unit_test_setup(pulled_after_death, setup),
 		cmocka_unit_test_setup(frozen, setup), cmocka_unit_test_setup(wrong_deaths, setup), cmocka_unit_test_setup(nobody_to_ask, setup),
 		cmocka_unit_test_setup(no_heartbeat, setup), cmocka_unit_test_setup(slow_and_fast_beats, setup),
-		cmocka_unit_test(link_of_one), cmocka_unit_test(own_group), cmocka_unit_test(preempts_together),
+		cmocka_unit_test(link_of_one), cmocka_unit_test(own_group), cmocka_unit_test(held), cmocka_unit_test(preempts_together),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
