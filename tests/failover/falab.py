@@ -13,9 +13,9 @@ addresses (probe.c). Five links: 'Ai' 'Ae' 'Bi' 'Be' (box A or B, its inside or 
 	    l.pull('cable'); ...; l.join('cable')
 	    print(l.mark())
 """
-import json, os, random, signal, subprocess, sys, time
+import json, os, signal, subprocess, sys, time
 
-import folab, lab
+import lab
 from folab import FoLab
 from lab import EXT4, EXT6, Failed, check, sh, skip, until
 
@@ -153,9 +153,8 @@ class FaultLab(FoLab):
     def watch(self, rate=1000, seconds=3600):
         if not os.path.exists(PROBE):
             skip('no %s' % PROBE)
-        server = self.child('ext', 'serve', seconds)
+        self.child('ext', 'serve', seconds)
         self.probe = self.child('int', 'run', seconds, rate, EXT4, EXT6)
-        del server
         return self.probe
 
     def child(self, side, what, seconds, *more):

@@ -192,17 +192,6 @@ def one_after_the_other(l, fig):
     back(l, fig, a)
 
 
-FAULTS = {
-    'planned': planned, 'crash': crash, 'crash_backup': crash_backup, 'frozen': frozen,
-    'cable_pulled': cable_pulled, 'cable_cut': cable_cut,
-    'crash_cable_pulled': crash_cable_pulled, 'crash_cable_cut': crash_cable_cut,
-    'data_Ai': lambda l, f: data(l, f, 'Ai'), 'data_Ae': lambda l, f: data(l, f, 'Ae'),
-    'data_Bi': lambda l, f: backup_link(l, f, 'Bi'), 'data_Be': lambda l, f: backup_link(l, f, 'Be'),
-    'quit': lambda l, f: leaves(l, f, 'quit'), 'term': lambda l, f: leaves(l, f, 'SIGTERM'),
-    'both': one_after_the_other,
-}
-
-
 def backup_link(l, fig, link):
     a, b = l.pair['A'], l.pair['B']
     l.mark()
@@ -213,6 +202,17 @@ def backup_link(l, fig, link):
     l.join()
     l.settled()
     within(fig, '%s link of the backup pulled' % ('inside' if link[1] == 'i' else 'outside'), l.mark(), FEW_MS)
+
+
+FAULTS = {
+    'planned': planned, 'crash': crash, 'crash_backup': crash_backup, 'frozen': frozen,
+    'cable_pulled': cable_pulled, 'cable_cut': cable_cut,
+    'crash_cable_pulled': crash_cable_pulled, 'crash_cable_cut': crash_cable_cut,
+    'data_Ai': lambda l, f: data(l, f, 'Ai'), 'data_Ae': lambda l, f: data(l, f, 'Ae'),
+    'data_Bi': lambda l, f: backup_link(l, f, 'Bi'), 'data_Be': lambda l, f: backup_link(l, f, 'Be'),
+    'quit': lambda l, f: leaves(l, f, 'quit'), 'term': lambda l, f: leaves(l, f, 'SIGTERM'),
+    'both': one_after_the_other,
+}
 
 
 fig = falab.Figures()
