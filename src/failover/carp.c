@@ -166,6 +166,7 @@ send_one(struct fo_carp *c, enum fo_family f, bool bow_out)
 static void
 send_all(struct fo_carp *c, bool bow_out)
 {
+	c->ad_sent_us = c->now_us;
 	for (enum fo_family f = 0; f < FO_FAMILIES; f++)
 		if (c->family[f])
 			send_one(c, f, bow_out);

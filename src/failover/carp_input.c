@@ -5,6 +5,7 @@
 #include "failover/carp_priv.h"
 
 #define BOW_OUT 255u
+#define ANSWER_US 5000u /* however many advertisements are answered */
 
 static bool
 is_bow_out(const struct sync_carp *h)
@@ -67,6 +68,21 @@ remember(struct fo_carp *c, const struct sync_carp *h, const struct fo_carp_rx *
 	}
 }
 
+/*
+ * One that will step down has just drawn the virtual MAC to its port of every switch: it is drawn back, and it is told, by
+ * an advertisement now and not an interval later.
+ */
+static void
+answer(struct fo_carp *c)
+{
+	uint64_t at_us = c->ad_sent_us + ANSWER_US;
+
+	if (at_us < c->now_us)
+		at_us = c->now_us;
+	if (at_us < c->ad_due_us)
+		c->ad_due_us = at_us;
+}
+
 static void
 input_master(struct fo_carp *c, const struct sync_carp *h)
 {
@@ -81,6 +97,8 @@ input_master(struct fo_carp *c, const struct sync_carp *h)
 		fo_carp_become_backup(c, FO_CARP_WHY_LESS_DEMOTED);
 	else if (own_us >= theirs_us && t <= d)
 		fo_carp_become_backup(c, own_us > theirs_us ? FO_CARP_WHY_MORE_FREQUENT : FO_CARP_WHY_EQUAL);
+	else
+		answer(c);
 }
 
 static void

@@ -34,6 +34,7 @@ struct fo_carp {
 	enum fo_carp_why why;
 	uint64_t since_us;
 	uint64_t ad_due_us; /* MASTER */
+	uint64_t ad_sent_us; /* the last one */
 	uint64_t down_due_us[FO_FAMILIES]; /* BACKUP; NEVER for a family without addresses */
 	bool waited_anew; /* BACKUP: timers were set anew because of a stall, not a second time */
 	bool resigning; /* MASTER: gives the role to whoever advertises first */

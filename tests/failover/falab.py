@@ -15,8 +15,8 @@ addresses (probe.c). Five links: 'Ai' 'Ae' 'Bi' 'Be' (box A or B, its inside or 
 """
 import json, os, signal, subprocess, sys, time
 
-import lab
 from folab import FoLab
+import lab
 from lab import EXT4, EXT6, Failed, check, sh, skip, until
 
 PROBE = os.environ.get('TWINPATH_PROBE') or os.path.join(lab.BUILD, 'tests/failover/probe')
