@@ -34,7 +34,7 @@ silent(struct fo_watch *w, const struct fo_watch_in *in)
 		w->asked_us = in->now_us;	/* asked from the beginning when somebody is there */
 		return FO_WATCH_NOTHING;
 	}
-	if (in->now_us - w->asked_us >= FO_WATCH_DEAD_US + w->patience_us) {
+	if (in->now_us - w->asked_us >= in->dead_us + w->patience_us) {
 		w->peer = FO_PEER_DEAD;
 		w->died_us = in->now_us;
 		w->deaths++;
@@ -47,11 +47,13 @@ silent(struct fo_watch *w, const struct fo_watch_in *in)
 }
 
 static void
-alive(struct fo_watch *w, uint64_t now_us)
+alive(struct fo_watch *w, const struct fo_watch_in *in)
 {
+	uint64_t now_us = in->now_us;
+
 	w->false_alarms += w->peer == FO_PEER_SILENT || w->peer == FO_PEER_ELSEWHERE;
 	if (w->peer == FO_PEER_DEAD && now_us - w->died_us < FO_WATCH_WRONG_US) {
-		w->patience_us = 2 * w->patience_us + FO_WATCH_DEAD_US;
+		w->patience_us = 2 * w->patience_us + in->dead_us;
 		if (w->patience_us > FO_WATCH_PATIENCE_MAX_US)
 			w->patience_us = FO_WATCH_PATIENCE_MAX_US;
 		w->calm_us = now_us;
@@ -76,7 +78,7 @@ fo_watch_turn(struct fo_watch *w, const struct fo_watch_in *in)
 		w->not_before_us = now + limit;
 	w->last_us = now;
 	if (in->heard_us + limit > now) {
-		alive(w, now);
+		alive(w, in);
 		return FO_WATCH_NOTHING;
 	}
 	if (!in->cable) {

@@ -2,7 +2,7 @@
 /*
  * Does the peer live? Decided from the times of what was heard, without clock or packets: role.c brings both.
  *
- *	ALIVE ---- limit without a beat, cable has link ----> SILENT ---- no answer for FO_WATCH_DEAD_US ----> DEAD
+ *	ALIVE ---- limit without a beat, cable has link ----> SILENT ---- no answer for dead_us ----> DEAD
  *	  ^                                                     | answered       ^ asked again every FO_WATCH_ELSEWHERE_US
  *	  +---------------- a beat ----------- ELSEWHERE <------+----------------+
  *	  without link: CUT, whatever is silent; when the link is back the beats get FO_WATCH_LINK_US to be heard again
@@ -23,7 +23,6 @@
 
 #define FO_WATCH_SILENT_US 15000u	/* at least, however fast the heartbeat: a thread is not run now and then */
 #define FO_WATCH_ASK_US 5000u		/* between two questions */
-#define FO_WATCH_DEAD_US 15000u		/* without an answer since the first of them */
 #define FO_WATCH_ELSEWHERE_US 100000u	/* asked again so often while the cable is silent and the peer answers */
 #define FO_WATCH_LINK_US 500000u
 #define FO_WATCH_WRONG_US 300000u	/* heard again so soon after its death: it only was not run for a moment */
@@ -45,13 +44,14 @@ struct fo_watch {
 	uint64_t deaths, false_alarms;
 	/* private */
 	uint64_t last_us, not_before_us, asked_us, question_us, died_us, calm_us;
-	uint64_t patience_us;	/* beyond FO_WATCH_DEAD_US */
+	uint64_t patience_us;	/* beyond dead_us */
 };
 
 struct fo_watch_in {
 	uint64_t now_us;
 	uint64_t heard_us;	/* last beat; 0 never */
 	uint64_t answered_us;	/* last answer to the questions of this silence; 0 none */
+	uint64_t dead_us;	/* so long the peer has to answer the first question: `set sync probe` */
 	uint32_t beat_ms;	/* 0: no heartbeat */
 	bool cable;		/* has link and is configured */
 	bool can_ask;		/* a box was heard on a data port; without, silence is all there is, and proves nothing */
