@@ -42,7 +42,7 @@ class FakePeer:
             self.resolve(dst)
         return self.macs[dst]
 
-    def resolve(self, dst, seconds=5):
+    def resolve(self, dst, seconds=15):
         end = time.monotonic() + seconds
         while dst not in self.macs and time.monotonic() < end:
             if ':' in dst:
@@ -150,13 +150,13 @@ class FakePeer:
             except (socket.timeout, BlockingIOError):
                 pass
 
-    def expect(self, kind, seconds=3, what=None, match=None, **fields):
+    def expect(self, kind, seconds=15, what=None, match=None, **fields):
         m = self.take(kind, seconds, match, **fields)
         check(m is not None, what or 'a %s %s comes' % (kind, ' '.join('%s=%x' % (k, v) for k, v in fields.items())),
               'instead: %s' % [(x['message'], hex(x.get('id', 0)), hex(x.get('creatorid', 0))) for x in self.got[:12]], self.bad[:3])
         return m
 
-    def expect_bytes(self, kind, want, seconds=3, what=None, **fields):
+    def expect_bytes(self, kind, want, seconds=15, what=None, **fields):
         """As expect(), and the message must be these bytes."""
         m = self.expect(kind, seconds, what, **fields)
         if m['raw'] != want:

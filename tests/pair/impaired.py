@@ -60,7 +60,7 @@ def traffic(l, stop, made, errors, seed):
             six = rng.random() < 0.5
             made.update((port, port + 1))
             if rng.random() < 0.5:
-                conns.append(l.tcp(six=six, sport=port, seconds=8))
+                conns.append(l.tcp(six=six, sport=port, seconds=20))
             else:
                 l.udp(2, six=six, first=port, packets=rng.randrange(1, 4), wait=False)
                 port += 1
@@ -106,7 +106,7 @@ def phase(l, what, words, seconds, strict=True, twins=True):
     time.sleep(1.2)
     if twins and strict:
         # Twins see what is missing and say it again.
-        end = time.monotonic() + 4
+        end = time.monotonic() + 10
         while pair.differences(*[pair.table(b) for b in boxes]) and time.monotonic() < end:
             time.sleep(0.2)
     tables = [pair.table(b) for b in boxes]
@@ -135,7 +135,7 @@ def phase(l, what, words, seconds, strict=True, twins=True):
     for b in boxes:
         until('bulk done', lambda: pair.sync(b)['bulk']['state'] == 'done', 8)
     # In plain pfsync an update of a state that is known starts its time anew, whatever it says of the time left.
-    l.same('a bulk update each brings it right', least=0, seconds=10, ignore=() if twins else ('expires_s',))
+    l.same('a bulk update each brings it right', least=0, seconds=20, ignore=() if twins else ('expires_s',))
 
 
 with pair.PairLab(cable='hub') as l:

@@ -14,7 +14,7 @@ class Transfer:
     """A download by a client; what came so far, its digest at the end."""
     def __init__(self, l, port, six, upload):
         self.s = l.tcp(port=port, six=six)
-        self.s.settimeout(20)
+        self.s.settimeout(30)
         self.n, self.digest, self.error, self.gap = 0, hashlib.sha256(), None, 0.0
         self.t = threading.Thread(target=self.up if upload else self.down)
         self.t.start()
@@ -105,7 +105,7 @@ def case(l, here, there, how, port, six, upload):
             a.do('port stop ' + p)
     l.path(there)
     moved = time.monotonic()
-    t.t.join(40)
+    t.t.join(90)
     check(not t.t.is_alive() and t.error is None and t.n == MB << 20, '%d MB through; %.0f MB were through at the change' % (MB, before / 1e6),
           t.n, t.error, b.do('pfctl -ss -vv'), b.do('show drops'), b.do('pfctl -si'))
     digest = t.got.decode() if upload else t.digest.hexdigest()
