@@ -282,7 +282,8 @@ receive(struct sync_thread *t)
 		}
 	n = rte_ring_sc_dequeue_burst(t->s->rx, (void **)m, FP_BURST, NULL);
 	for (unsigned i = 0; i < n; i++) {
-		input(t, m[i], fp_priv(m[i])->ifid, fp_priv(m[i])->l2_len);
+		if (!input(t, m[i], fp_priv(m[i])->ifid, fp_priv(m[i])->l2_len)) /* behind extension headers, for one */
+			fp_count(&t->cnt.cnt[SYNC_CNT_hdrops], 1);
 		rte_pktmbuf_free(m[i]);
 	}
 	total += n;
