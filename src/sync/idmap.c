@@ -249,7 +249,7 @@ sync_idmap_put(struct sync_idmap *m, uint64_t id, uint32_t creatorid, unsigned w
 	struct entry n = { .id = id, .index = index, .tag = tag_of(creatorid), .used = (uint16_t)(worker + 1) }, *e;
 
 	move_some(m, MOVE);
-	if (m->now.n >= m->now.size / 4 * 3 && !grow(m)) {
+	if (m->now.n >= m->now.size / 2 && !grow(m)) {
 		/* at the largest size: less than half can be alive */
 		for (uint64_t i = 0; i < m->now.size && m->now.n >= m->now.size / 4 * 3; i += 1024)
 			sync_idmap_sweep(m, 1024);
@@ -281,6 +281,17 @@ sync_idmap_get(struct sync_idmap *m, uint64_t id, uint32_t creatorid, unsigned *
 	*worker = e->used - 1u;
 	*index = e->index;
 	return true;
+}
+
+void
+sync_idmap_prefetch(const struct sync_idmap *m, uint64_t id, uint32_t creatorid, bool near)
+{
+	const struct entry *e = &m->now.e[hash(m, id, tag_of(creatorid)) & (m->now.size - 1)];
+
+	if (!near)
+		__builtin_prefetch(e, 0, 3);
+	else if (e->id == id && e->used != 0 && m->ops.prefetch != NULL)
+		m->ops.prefetch(m->ops.arg, e->used - 1u, e->index);
 }
 
 uint64_t

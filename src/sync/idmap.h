@@ -33,6 +33,8 @@ void sync_idmap_limit(struct sync_idmap *m, uint64_t max);
 /* False: full of living states, or no memory to grow; nothing changed. */
 bool sync_idmap_put(struct sync_idmap *m, uint64_t id, uint32_t creatorid, unsigned worker, uint32_t index);
 bool sync_idmap_get(struct sync_idmap *m, uint64_t id, uint32_t creatorid, unsigned *worker, uint32_t *index);
+/* It will be asked for this name soon; near: its entry has been asked for already, now the record that it names. */
+void sync_idmap_prefetch(const struct sync_idmap *m, uint64_t id, uint32_t creatorid, bool near);
 /* Look at up to n slots and drop entries of states that have gone. Slots looked at. */
 unsigned sync_idmap_sweep(struct sync_idmap *m, unsigned n);
 uint64_t sync_idmap_used(const struct sync_idmap *m);	/* entries, dead ones included */

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "fastpath/states.h"
+#include "sync/bytes.h"
 #include "sync/pair.h"
 #include "sync/receive.h"
 
@@ -21,6 +22,11 @@
 #define LAG_MAX_US 60000000ull	/* beyond that the clocks differ, not the times */
 #define MARK_TIME_BITS 48
 #define SWEEP 64u		/* slots of the idmap, a turn */
+#define AHEAD 64u		/* messages of a frame whose records are asked for at once */
+#define CREATOR_AT_6 236	/* where a message has its creatorid; spec/pfsync-wire.md 5, 8 */
+#define CREATOR_AT_5 228
+#define CREATOR_AT_UPD_C 72
+#define CREATOR_AT_IDENT 8
 
 /* ---- names */
 /* A living record with this half? Its creator, else 0. The owner may be changing it: what counts is read whole. */
@@ -67,6 +73,7 @@ op_prefetch(void *arg, unsigned worker, uint32_t index)
 	if (fp_table_index_valid(t, index)) {
 		const struct fp_state *st = fp_table_record(t, index);
 
+		fp_table_prefetch_live(t, index);
 		__builtin_prefetch(st, 0, 3);
 		__builtin_prefetch(st->id, 0, 3);
 	}
@@ -509,6 +516,50 @@ marks(struct sync_thread *t, const struct sync_mark *mk)
 }
 
 /* ---- a packet */
+/*
+ * Entries and records of what the frame speaks of are asked for before the first of them is needed: in a large table each
+ * is a wait for memory, and so they are one wait for all.
+ */
+static void
+prefetch(struct sync_receiver *r, const struct sync_frame *frame)
+{
+	struct { uint64_t id; uint32_t creatorid; } name[AHEAD];
+	struct sync_frame f = *frame;
+	uint32_t hostid = r->t->box->hostid;
+	struct sync_msg m;
+	unsigned n = 0;
+
+	while (n < AHEAD && sync_frame_next(&f, &m)) {
+		unsigned at;
+
+		switch (m.skipped ? SYNC_UNKNOWN : m.kind) {
+		case SYNC_INS:
+		case SYNC_UPD:
+			at = m.dialect == SYNC_6 ? CREATOR_AT_6 : CREATOR_AT_5;
+			break;
+		case SYNC_UPD_C:
+			at = CREATOR_AT_UPD_C;
+			break;
+		case SYNC_DEL_C:
+		case SYNC_INS_ACK:
+			at = CREATOR_AT_IDENT;
+			break;
+		default:
+			continue;
+		}
+		name[n].id = sync_get64(m.body);
+		name[n].creatorid = sync_get32(m.body + at);
+		if (name[n].creatorid == hostid)
+			op_prefetch(r, fp_id_worker(name[n].id), fp_id_index(name[n].id));
+		else
+			sync_idmap_prefetch(r->ids, name[n].id, name[n].creatorid, false);
+		n++;
+	}
+	for (unsigned i = 0; i < n; i++)
+		if (name[i].creatorid != hostid)
+			sync_idmap_prefetch(r->ids, name[i].id, name[i].creatorid, true);
+}
+
 static void
 heard(struct sync_receiver *r, unsigned version, enum sync_dialect record, bool twin)
 {
@@ -561,6 +612,7 @@ sync_receive(struct sync_thread *t, uint16_t ifid, uint8_t af, const uint8_t *sr
 	r->rules_same = rs != NULL && (twin ? mk.rules != 0 && memcmp(payload + SYNC_HDR_SIZE - 4, rs->checksum, 4) == 0 :
 	    f.version == 5 && memcmp(f.cksum, rs->checksum, SYNC_CKSUM_SIZE) == 0);
 	record = SYNC_6; /* version 5: none was in it */
+	prefetch(r, &f);
 	while (sync_frame_next(&f, &m)) {
 		if (m.skipped)
 			continue;
