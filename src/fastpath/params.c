@@ -52,7 +52,7 @@ enum kind { K_UINT, K_BOOL, K_ENUM, K_STRING, K_OCTAL, K_HOSTID };
 	  "pfsync: how long news of a window that merely moved may wait, at the most; the fewer flows, the sooner") \
 	X("sync heartbeat", K_UINT, "uint", "10", 0, 60000, NULL, "ms", FP_PARAM_NOW, FIELD(sync_heartbeat_ms), \
 	  "pfsync: a twinpath peer is told so often that this box lives; 0: never") \
-	X("sync probe", K_UINT, "uint", "15", 1, 10000, NULL, "ms", FP_PARAM_NOW, FIELD(sync_probe_ms), \
+	X("sync probe", K_UINT, "uint", "20", 1, 10000, NULL, "ms", FP_PARAM_NOW, FIELD(sync_probe_ms), \
 	  "failover: so long has a peer whose heartbeat is missed to answer on a data port; then it is dead. More where cores are shared") \
 	X("sync port", K_ENUM, "enum", "auto", 0, 1, "auto|shared", "", FP_PARAM_START, FIELD(sync_shared), \
 	  "who receives on the port of syncdev: auto: the sync thread alone; shared: the workers, as on any data port") \

@@ -28,6 +28,7 @@
 #define MTU_MIN 420u		/* one record of FreeBSD 15 over IPv6 */
 #define MTU_MAX 9216u
 #define LAGGING_US 1000000u
+#define LAG_WINDOW_US 10000000u
 
 const char *const sync_health_names[] = { "off", "in_sync", "lagging", "broken" };
 
@@ -426,6 +427,17 @@ settle(struct sync *s)
 	settle_thread(s);
 }
 
+static void
+remember_lag(struct sync *s, uint64_t now)
+{
+	if (now - s->lag_then_us < LAG_WINDOW_US)
+		return;
+	s->lag_then_us = now;
+	s->lag_then[1] = s->lag_then[0];
+	for (unsigned k = 0; k < SYNC_HIST_SIZE; k++)
+		s->lag_then[0].n[k] = __atomic_load_n(&s->t.lag.n[k], __ATOMIC_RELAXED);
+}
+
 void
 sync_poll(struct fp_box *box)
 {
@@ -453,6 +465,7 @@ sync_poll(struct fp_box *box)
 	sync_watch_poll(s);
 	if (!s->enabled)
 		return;
+	remember_lag(s, now);
 	ifp = ifnet(s, s->conf.syncdev);
 	p = ifp != NULL ? fp_port_by_id(box, ifp->port_id) : NULL;
 	if (box->conf->generation != s->generation || (p != NULL && (p->link_up && ifp->up) != s->run->link))
@@ -781,9 +794,22 @@ sync_clear(struct sync *s)
 	(void)now;
 }
 
+/* The 99th percentile of the last 10 to 20 s, microseconds; NaN: nothing came. */
+static double
+recent_lag_p99_us(const struct sync *s)
+{
+	struct sync_hist d = { .count = 0 }, *h = &d;
+
+	for (unsigned k = 0; k < SYNC_HIST_SIZE; k++)
+		d.n[k] = __atomic_load_n(&s->t.lag.n[k], __ATOMIC_RELAXED) - s->lag_then[1].n[k];
+	return sync_hist_quantile_us(&h, 1, 0.99);
+}
+
 static void
 judge(struct sync *s, struct sync_info *o)
 {
+	double lag_us = recent_lag_p99_us(s);
+
 	/* A twin shows that it lives every heartbeat; ten that are missing, and no less than a second, are no accident. */
 	uint64_t beat_us = s->box->params->sync_heartbeat_ms * 1000ull;
 	/* ... also when it is long since, unless a BSD box took its place */
@@ -814,9 +840,9 @@ judge(struct sync *s, struct sync_info *o)
 	} else if (o->dirty != 0) {
 		o->health = SYNC_HEALTH_LAGGING;
 		snprintf(o->reason, sizeof(o->reason), "%llu states wait for the link", (unsigned long long)o->dirty);
-	} else if (!isnan(o->lag_p99_us) && o->lag_p99_us > LAGGING_US) {
+	} else if (!isnan(lag_us) && lag_us > LAGGING_US) {
 		o->health = SYNC_HEALTH_LAGGING;
-		snprintf(o->reason, sizeof(o->reason), "changes take %.1f s to arrive", o->lag_p99_us / 1e6);
+		snprintf(o->reason, sizeof(o->reason), "changes take %.1f s to arrive", lag_us / 1e6);
 	} else if (strcmp(o->bulk.state, "failed") == 0) {
 		o->health = SYNC_HEALTH_LAGGING;
 		snprintf(o->reason, sizeof(o->reason), "the last bulk update failed: %s", o->bulk.reason);

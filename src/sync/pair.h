@@ -108,6 +108,8 @@ struct sync {
 	void *watch;			/* watch.c: monitors, capture */
 	struct sync_counts base;	/* `clear sync` */
 	struct sync_counts main_cnt;
+	struct sync_hist lag_then[2];	/* the lag's histogram 0 to 10 s and 10 to 20 s ago: what health looks at is newer */
+	uint64_t lag_then_us;
 	uint32_t main_seq;
 	uint32_t generation;		/* of the box's configuration that run was made from */
 	bool t_ready;			/* receiver has its memory */
