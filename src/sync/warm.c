@@ -26,8 +26,11 @@ sync_warm(struct sync_thread *t, uint8_t af, const uint8_t *addr)
 	const struct fp_nexthop *nh;
 	struct rte_ether_addr mac;
 	struct sync_asked *a;
-	uint32_t v4, hash = rte_hash_crc(addr, len, af), now_ms = (uint32_t)(t->now_us / 1000);
+	uint32_t v4, hash, now_ms = (uint32_t)(t->now_us / 1000);
+	uint64_t words[2] = { 0, 0 };	/* the address lies anywhere in a record; the hash reads aligned words */
 
+	memcpy(words, addr, len);
+	hash = rte_hash_crc(words, len, af);
 	a = &s->asked[hash & (ASKED - 1)];
 	if (a->hash == hash && now_ms - a->ms < ASK_AGAIN_MS)
 		return;
