@@ -263,7 +263,10 @@ sync_session_bare(struct sync_thread *t, uint8_t af, const uint8_t *src, const u
 			send_bare(t, SYNC_MARK_IS_LEVEL, slice, w->slice[slot].expect, b);
 		break;
 	case SYNC_MARK_IS_LEVEL:
-		if (slot < t->s->n_slices && b == se->level)
+		/* it must have what was sent again since, too: session_nacked() has the slice level itself anew */
+		if (slot < t->s->n_slices && b == se->level &&
+		    __atomic_load_n(&t->s->slices[slot]->level_done, __ATOMIC_ACQUIRE) == b &&
+		    (int32_t)(a - t->s->slices[slot]->level_seq) >= 0)
 			se->level_is[slot] = true;
 		break;
 	}
@@ -517,6 +520,9 @@ sync_session_nacked(struct sync_slice *sl, uint32_t from, uint32_t to)
 		}
 		sync_slice_again(sl, p);
 	}
+	/* before "noted" can reach the peer: what is sent again is part of what it must have */
+	if (sl->level_gen != 0)
+		__atomic_store_n(&sl->level_done, sl->level_gen - 1, __ATOMIC_RELEASE);
 	if (!all && kept == SYNC_PAST)
 		fp_count(&sl->cnt.deletes_lost, 1);	/* older than what is remembered: a bulk update mends all but deletes */
 	if (run != NULL && run->up && run->link)
