@@ -142,6 +142,11 @@ in_sync() {
 	quietly "$1" show sync 2>/dev/null | grep -q '^pfsync0: in sync'
 }
 
+# A backup that would take over with nothing lost.
+ready() {
+	role "$1" backup && in_sync "$1"
+}
+
 # ---- hosts, switches and cables
 #
 #	client --- (brint) --+-- [ box a ] --+-- (brext) --- server
@@ -239,7 +244,7 @@ tell "box a runs config/pair-a.conf, box b config/pair-b.conf, both config/pf-pa
 boot a
 boot b
 until_true 20 role a master || { quietly a show carp; die "box a did not become master"; }
-until_true 20 role b "backup.*learned" || { quietly b show carp; die "box b did not become backup"; }
+until_true 20 ready b || { quietly b show carp; quietly b show sync; die "box b did not become backup, with all that box a knows"; }
 ctl a show carp | grep -E 'twinctl|box:|MASTER|addresses'
 ctl b show carp | grep -E 'twinctl|box:|BACKUP'
 
