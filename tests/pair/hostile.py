@@ -3,7 +3,7 @@
 Everything on the cable is hostile until checked: one packet of each wrong kind, one counter each, and no state touched. Then noise,
 and packets cut off at every length, with memory and the list of states the same afterwards.
 """
-import random, struct, time
+import random, re, struct, time
 import fakepeer, pair, pfsync_wire as w
 from pair import EXT4, INT4, Failed, check, until
 
@@ -160,7 +160,8 @@ with pair.PairLab(cable='fake', names=('A',)) as l:
     print('== from elsewhere')
     with pair.Counting(box, 'badif', 'ipackets', 'inserted') as c:
         # The client speaks pfsync to the data port.
-        s = fakepeer.FakePeer(l, 'int', 'eA', record=1500, addr=INT4)
+        mac = re.search(r'link/ether (\S+)', pair.lab.sh('ip -n %s link show eA' % l.ns['int']).stdout).group(1)
+        s = fakepeer.FakePeer(l, 'int', 'eA', record=1500, addr=INT4, mac=mac)
         s.send(w.state('ins', 1500, id=1, creatorid=2, direction=1, src=INT4, sport=1, dst=EXT4, dport=2, **TCP))
         s.send(w.state('ins', 1500, id=1, creatorid=2, direction=1, src=INT4, sport=1, dst=EXT4, dport=2, **TCP), to='10.10.2.1')
         time.sleep(0.5)
