@@ -18,6 +18,8 @@
 
 #define REQ_RATE 10000u		/* UPD_REQ records a second to the peers, and so many at once */
 #define REQ_BURST 1000u
+#define UNANSWERED_MS 150u	/* after that a twin is asked once more, so often in all: */
+#define ASK_TRIES 6u
 #define ASK_AGAIN_MS 100u	/* a name is not asked for more often */
 #define LAG_MAX_US 60000000ull	/* beyond that the clocks differ, not the times */
 #define MARK_TIME_BITS 48
@@ -227,13 +229,43 @@ sync_ack_later(struct sync_receiver *r, uint64_t id, uint32_t creatorid)
 	r->ack[r->n_ack++] = (struct sync_ident){ .id = id, .creatorid = creatorid };
 }
 
+static struct sync_asked_for *
+asked_slot(struct sync_receiver *r, uint64_t id, uint32_t creatorid)
+{
+	return &r->asked[((id ^ creatorid) * 0x9e3779b97f4a7c15ull) >> 50 & (SYNC_ASKED - 1)];
+}
+
+/* It came in full, or is gone. */
+static void
+answered(struct sync_receiver *r, uint64_t id, uint32_t creatorid)
+{
+	struct sync_asked_for *a = asked_slot(r, id, creatorid);
+
+	if (a->id == id && a->creatorid == creatorid)
+		a->id = a->creatorid = 0;
+}
+
+static void
+ask_later(struct sync_receiver *r, uint64_t id, uint32_t creatorid, uint8_t tries)
+{
+	uint32_t now_ms = (uint32_t)(r->t->now_us / 1000);
+
+	if (r->again_head - r->again_tail == SYNC_AGAIN)
+		return;
+	typeof(r->again[0]) *e = &r->again[r->again_head++ & (SYNC_AGAIN - 1)];
+
+	e->id = id;
+	e->creatorid = creatorid;
+	e->due_ms = now_ms + UNANSWERED_MS;
+	e->tries = tries;
+}
+
 /* Ask for a state in full, unless it was asked for a moment ago, or too much is asked for. */
 static void
 want(struct sync_receiver *r, uint64_t id, uint32_t creatorid)
 {
 	struct sync_thread *t = r->t;
-	uint64_t hash = (id ^ creatorid) * 0x9e3779b97f4a7c15ull;
-	typeof(r->asked[0]) *a = &r->asked[hash >> 50 & (SYNC_ASKED - 1)];
+	struct sync_asked_for *a = asked_slot(r, id, creatorid);
 	uint32_t now_ms = (uint32_t)(t->now_us / 1000);
 
 	if (t->now_us > r->tokens_us) {
@@ -251,6 +283,36 @@ want(struct sync_receiver *r, uint64_t id, uint32_t creatorid)
 	if (r->n_want == SYNC_WANT)
 		send_names(r);
 	r->want[r->n_want++] = (struct sync_ident){ .id = id, .creatorid = creatorid };
+	/* a twin's numbers tell what it lost of ours but requests: those are asked again */
+	if (__atomic_load_n(&t->s->marks, __ATOMIC_RELAXED))
+		ask_later(r, id, creatorid, 1);
+}
+
+static unsigned
+ask_again(struct sync_receiver *r)
+{
+	uint32_t now_ms = (uint32_t)(r->t->now_us / 1000);
+	unsigned n = 0;
+
+	while (r->again_tail != r->again_head && n < 64) {
+		typeof(r->again[0]) e = r->again[r->again_tail & (SYNC_AGAIN - 1)];
+		struct sync_asked_for *a = asked_slot(r, e.id, e.creatorid);
+
+		if ((int32_t)(now_ms - e.due_ms) < 0)
+			break;
+		r->again_tail++;
+		if (a->id != e.id || a->creatorid != e.creatorid || e.tries == ASK_TRIES)
+			continue;
+		a->ms = now_ms;
+		if (r->n_want == SYNC_WANT)
+			send_names(r);
+		r->want[r->n_want++] = (struct sync_ident){ .id = e.id, .creatorid = e.creatorid };
+		ask_later(r, e.id, e.creatorid, e.tries + 1);
+		n++;
+	}
+	if (n != 0)
+		send_names(r);
+	return n;
 }
 
 /* ---- monitors */
@@ -317,6 +379,8 @@ in_state(struct sync_receiver *r, const struct sync_frame *f, const struct sync_
 	struct sync_state s;
 
 	sync_state_decode(&s, m->body, m->dialect);
+	if (m->kind == SYNC_UPD)
+		answered(r, s.id, s.creatorid);
 	sync_bulk_counted(r->t, 1);
 	c = sync_state_check(&s, m->kind, m->dialect);
 	if (c == SYNC_CNT_NONE && p->there && p->kind == m->kind && sync_import_mates(&p->s, &s) &&
@@ -380,6 +444,7 @@ in_del(struct sync_receiver *r, const struct sync_frame *f, const struct sync_ms
 	} else {
 		sync_ident_decode(&id, m->body);
 	}
+	answered(r, id.id, id.creatorid);
 	if (id.creatorid != 0 && sync_find(r, id.id, id.creatorid, &at))
 		tell(r, SYNC_M_DEL, &at, id.id, id.creatorid);
 	else
@@ -697,6 +762,7 @@ sync_receive_turn(struct sync_thread *t)
 	}
 	sync_idmap_limit(r->ids, (uint64_t)t->conf->limit[POL_LIMIT_STATES]);
 	sync_idmap_sweep(r->ids, SWEEP);
+	work += ask_again(r);
 	return work;
 }
 

@@ -11,6 +11,7 @@
 #define SYNC_BATCH 64u		/* messages for one worker that wait for the end of the burst */
 #define SYNC_BATCH_SLOTS 128u	/* where the last message of a record is in the batch; power of two */
 #define SYNC_WANT 1024u		/* names in UPD_REQ and in INS_ACK that wait for the end of the burst */
+#define SYNC_AGAIN 4096u	/* unanswered requests that are remembered; power of two */
 #define SYNC_ASKED 16384u	/* names asked for lately; power of two */
 #define SYNC_JOINED 4096u	/* names that an owner put elsewhere lately; power of two */
 #define SYNC_FOREIGN (0xfffeu - FP_IFID_FOREIGN)
@@ -54,7 +55,10 @@ struct sync_receiver {
 	/* to be sent at the end of the burst */
 	unsigned n_want, n_ack;
 	struct sync_ident want[SYNC_WANT], ack[SYNC_WANT];
-	struct { uint64_t id; uint32_t creatorid, ms; } asked[SYNC_ASKED];
+	struct sync_asked_for { uint64_t id; uint32_t creatorid, ms; } asked[SYNC_ASKED];
+	/* what a twin was asked for and has not answered yet, in the order of when to ask again */
+	struct { uint64_t id; uint32_t creatorid, due_ms; uint8_t tries; } again[SYNC_AGAIN];
+	uint32_t again_head, again_tail;
 	uint64_t tokens_us, tokens;	/* of UPD_REQ, thousandths */
 	/* rules by number, of the rule set in force */
 	uint32_t rules_generation;
