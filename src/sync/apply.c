@@ -286,8 +286,9 @@ update_record(struct fp_worker *w, struct sync_slice *sl, struct fp_state *st, c
 		}
 	}
 	res = sync_merge(st, m->peer, m->timeout, w->now_sec, twin);
-	if (was_half_open && !fp_state_half_open(st))
-		fp_half_open_add(w, -__builtin_popcount(st->halves));
+	/* either way: a peer may say of a state of ours that was behind the proxy, or before its SYN, that it has sent one */
+	if (was_half_open != fp_state_half_open(st))
+		fp_half_open_add(w, (was_half_open ? -1 : 1) * __builtin_popcount(st->halves));
 	if (st->key.proto == IPPROTO_TCP && peer_scrubbed(m))
 		merge_scrub(w, st, m, res);
 	for (int i = 0; i < 2; i++)
