@@ -90,7 +90,6 @@ struct sync {
 	struct rte_ring *rx;		/* workers -> sync thread: packets of protocol 240 that came in on a shared port */
 	struct rte_ring *hops;		/* sync thread -> main: struct sync_hop to be asked for */
 	struct sync_asked *asked;	/* sync thread: warm.c */
-	uint32_t warm_count;		/* likewise */
 	struct rte_ring *unresolved;	/* sync thread -> main: IP packets whose next hop must be asked for */
 	pthread_t thread;
 	bool thread_runs;
@@ -176,7 +175,6 @@ void sync_slice_emit(struct sync_slice *sl, const struct sync_run *run, struct s
 void sync_slice_again(struct sync_slice *sl, const struct sync_past *p);
 /* warm.c: neighbours of what is learned. Sync thread; poll, init, fini: main */
 void sync_warm(struct sync_thread *t, uint8_t af, const uint8_t *addr);
-void sync_warm_update(struct sync_thread *t, const struct fp_state *st);
 void sync_warm_poll(struct sync *s);
 int sync_warm_init(struct sync *s);
 void sync_warm_fini(struct sync *s);

@@ -189,7 +189,6 @@ sync_tell_update(struct sync_receiver *r, const struct sync_place *at, uint64_t 
 	for (int i = 0; i < 2; i++)
 		sync_peer_shrink(&m.peer[i], &peer[i]);
 	sync_tell_worker(r, at->worker, &m);
-	sync_warm_update(r->t, fp_table_record(r->t->box->workers[at->worker]->table, at->index));
 }
 
 /* ---- what this thread sends */

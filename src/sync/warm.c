@@ -15,7 +15,6 @@
 
 #define ASKED 1024u		/* remembered; power of two */
 #define ASK_AGAIN_MS 1000u
-#define SAMPLE 64u		/* every so many updates one is looked at */
 
 void
 sync_warm(struct sync_thread *t, uint8_t af, const uint8_t *addr)
@@ -44,19 +43,6 @@ sync_warm(struct sync_thread *t, uint8_t af, const uint8_t *addr)
 	memcpy(hop.addr, nh->kind == FP_NH_GATEWAY ? nh->gw.b : addr, len);
 	if (!fp_neigh_lookup(t->box->neigh, hop.ifid, af, hop.addr, &mac))
 		rte_ring_sp_enqueue_elem(s->hops, &hop, sizeof(hop)); /* full: asked for again with the next state */
-}
-
-void
-sync_warm_update(struct sync_thread *t, const struct fp_state *st)
-{
-	const struct fp_state6 *s6 = (const struct fp_state6 *)st;
-	bool is6;
-
-	if (++t->s->warm_count % SAMPLE != 0)
-		return;
-	is6 = st->key.af == FP_AF_INET6;
-	sync_warm(t, st->key.af, is6 ? s6->addr_lo : (const uint8_t *)&st->key.addr_lo);
-	sync_warm(t, st->key.af, is6 ? s6->addr_hi : (const uint8_t *)&st->key.addr_hi);
 }
 
 /* Main lcore. */
